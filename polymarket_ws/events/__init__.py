@@ -1,0 +1,55 @@
+"""What arrives: one module a channel, and what happens to the stream itself."""
+
+from polymarket_ws.events.event import Event
+from polymarket_ws.events.lifecycle import (
+    CallbackFailed,
+    Connected,
+    DecodeFailure,
+    Disconnected,
+    Dropped,
+    Lifecycle,
+    Subscribed,
+    SubscriptionRejected,
+    SubscriptionStalled,
+    UnknownEvent,
+    Unsubscribed,
+)
+from polymarket_ws.events.market import (
+    BestBidAsk,
+    Book,
+    EventMessage,
+    LastTradePrice,
+    Level,
+    LevelChange,
+    MarketEvent,
+    MarketResolved,
+    NewMarket,
+    PriceChange,
+    TickSizeChange,
+)
+
+__all__ = [
+    "BestBidAsk",
+    "Book",
+    "CallbackFailed",
+    "Connected",
+    "DecodeFailure",
+    "Disconnected",
+    "Dropped",
+    "Event",
+    "EventMessage",
+    "LastTradePrice",
+    "Level",
+    "LevelChange",
+    "Lifecycle",
+    "MarketEvent",
+    "MarketResolved",
+    "NewMarket",
+    "PriceChange",
+    "Subscribed",
+    "SubscriptionRejected",
+    "SubscriptionStalled",
+    "TickSizeChange",
+    "UnknownEvent",
+    "Unsubscribed",
+]
