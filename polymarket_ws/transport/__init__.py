@@ -1,0 +1,1 @@
+"""How bytes move. Sockets live here, and only here is ``websocket`` imported."""
