@@ -342,7 +342,7 @@ class OrderBook:
 
     @property
     def version(self) -> int:
-        """How often the book changed: nothing that can be read differs at equal versions."""
+        """How often the book changed. At equal versions nothing that can be read differs."""
         return self._version
 
     @property

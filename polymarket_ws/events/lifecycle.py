@@ -173,4 +173,4 @@ class CallbackFailed(Lifecycle):
     error: str
 
     def __str__(self) -> str:
-        return f"CallbackFailed {self.callback}: {one_line(self.error)}"
+        return one_line(f"CallbackFailed {self.callback}: {self.error}")

@@ -1,0 +1,1 @@
+"""How each channel talks. Pure: no socket, thread, clock, queue or random in here."""

@@ -1,0 +1,269 @@
+"""Bytes of one text message in, events out. The hot path of the package.
+
+The usual way is msgspec, straight into the frozen class. What msgspec refuses goes the
+tolerant way (``conversion.structure``) and comes out the same; what that refuses too is a
+``DecodeFailure``, and a well-formed object of a type nobody knows is an ``UnknownEvent``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import attrs
+import msgspec
+
+from polymarket_ws.conversion import (
+    FIRST_MILLISECOND,
+    LAST_MILLISECOND,
+    parse_json,
+    reason,
+    structure,
+)
+from polymarket_ws.events.event import Event
+from polymarket_ws.events.lifecycle import DecodeFailure, UnknownEvent
+
+__all__ = ["Decoder", "Vocabulary"]
+
+# Enough to recognise what came; a frame may have 32 MiB, and failures are kept in mailboxes.
+_RAW_LIMIT = 4096
+
+_KEY = b'"event_type":"'
+_BRACE = 0x7B
+_BRACKET = 0x5B
+_OPENINGS = (_BRACE, _BRACKET)
+
+# Frozen classes are set through their slots: 0.05 µs, where evolve() makes a new event.
+_set_received_at: Callable[[Event, float], None] = cast(Any, Event).received_at.__set__
+_set_epoch: Callable[[Event, int], None] = cast(Any, Event).epoch.__set__
+
+_TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*"?|[\[\]{},]', re.DOTALL)
+
+
+@attrs.frozen(kw_only=True)
+class Vocabulary:
+    """The event types of one channel.
+
+    Attributes:
+        channel: ``"market"``, ``"user"``, …
+        fast: wire ``event_type`` to the class that msgspec decodes into.
+        tolerant: wire ``event_type`` to the class that is always made the tolerant way.
+        infer: names the type of an object that has no ``event_type``; ``""`` if unknown.
+        sane: for each class of ``fast``, whether every ``Decimal`` of an event is finite
+            and has fewer than ``conversion.MAX_EXPONENT`` places, which msgspec cannot ask.
+    """
+
+    channel: str
+    fast: Mapping[str, type[Event]]
+    tolerant: Mapping[str, type[Event]]
+    infer: Callable[[Mapping[str, object]], str]
+    sane: Mapping[type[Event], Callable[[Any], bool]]
+
+
+class _Envelope(msgspec.Struct):
+    """The one field that says what an object is; msgspec skips, but checks, the rest."""
+
+    event_type: str | None = None
+
+
+# msgspec decoders keep no state between calls.
+_envelope = msgspec.json.Decoder(_Envelope)
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+# How one class is decoded: msgspec's decode, Vocabulary.sane, and what sets its timestamp.
+_Route = tuple[Callable[[bytes], Any], Callable[[Any], bool], "Callable[[Any, int], None] | None"]
+
+
+class Decoder:
+    """Decode the text messages of one connection. Belongs to that connection's thread.
+
+    Attributes:
+        skipped: events that were not decoded because their class is not wanted.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, *, connection: int) -> None:
+        """Make a decoder that wants every class of ``vocabulary``.
+
+        Args:
+            vocabulary: the channel's types.
+            connection: its number, for the lifecycle events that decoding makes.
+        """
+        self.skipped = 0
+        self._vocabulary = vocabulary
+        self._connection = connection
+        self._classes = {**vocabulary.fast, **vocabulary.tolerant}
+        self._all_routes: dict[str, _Route] = {
+            name: (
+                msgspec.json.Decoder(cls, strict=False).decode,
+                vocabulary.sane[cls],
+                cast(Any, cls).timestamp.__set__ if hasattr(cls, "timestamp") else None,
+            )
+            for name, cls in vocabulary.fast.items()
+        }
+        self.wanted = frozenset(self._classes.values())
+
+    @property
+    def wanted(self) -> frozenset[type[Event]]:
+        """The data classes that are decoded. Others are skipped and counted.
+
+        ``UnknownEvent`` and ``DecodeFailure`` come out in any case.
+        """
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, classes: frozenset[type[Event]]) -> None:
+        self._wanted = classes
+        self._unwanted = {name for name, cls in self._classes.items() if cls not in classes}
+        self._routes = {
+            name: route for name, route in self._all_routes.items() if name not in self._unwanted
+        }
+        # The exchange has put event_type last since 2025, after "," or ", ".
+        self._endings = {
+            before + _KEY + name.encode() + b'"}': route
+            for name, route in self._routes.items()
+            for before in (b",", b" ")
+        }
+
+    def decode(self, raw: bytes, received_at: float, epoch: int) -> list[Event]:
+        """Return the events of one text message, in wire order. Never raises.
+
+        Args:
+            raw: the message: one JSON object, or an array of them.
+            received_at: Unix seconds at which it was read; given to every event.
+            epoch: of the connection; given to every event.
+        """
+        opening = raw[0] if raw else 0
+        if opening not in _OPENINGS:
+            raw = raw.strip(b" \t\r\n")
+            opening = raw[0] if raw else 0
+        if opening != _BRACKET:
+            event = self._object(raw, received_at, epoch)
+            return [] if event is None else [event]
+        try:
+            elements = [bytes(element) for element in _elements.decode(raw)]
+        except Exception:  # noqa: BLE001 one broken element, or more
+            elements = _split(raw)
+        events = [self._object(element, received_at, epoch) for element in elements]
+        return [event for event in events if event is not None]
+
+    def _object(self, raw: bytes, received_at: float, epoch: int) -> Event | None:
+        # A hint, for the frames that are most of the traffic; msgspec verifies it. The only
+        # brace after it closes the object, so it is the key of the object itself, and what
+        # is before it is no backslash, so it is not inside a string.
+        route = self._endings.get(raw[raw.rfind(_KEY) - 1 :])
+        if route is None:
+            # Another layout or spelling, another type, or nobody wants it.
+            try:
+                name = _envelope.decode(raw).event_type
+            except Exception:  # noqa: BLE001 broken JSON: the tolerant way says what is wrong
+                name = None
+            if name in self._unwanted:
+                self.skipped += 1
+                return None
+            route = self._routes.get(name) if name else None
+            if route is None:
+                return self._tolerant(raw, received_at, epoch)
+        decode, is_sane, set_timestamp = route
+        try:
+            event: Event = decode(raw)
+        except Exception:  # noqa: BLE001 unusual or wrong: the tolerant way decides which
+            return self._tolerant(raw, received_at, epoch)
+        # Always, for msgspec fills them from wire fields of these names.
+        _set_received_at(event, received_at)
+        _set_epoch(event, epoch)
+        if set_timestamp is not None:
+            timestamp = event.timestamp  # type: ignore[attr-defined]
+            if timestamp is not None and not FIRST_MILLISECOND <= timestamp < LAST_MILLISECOND:
+                if abs(timestamp) >= LAST_MILLISECOND:
+                    return self._tolerant(raw, received_at, epoch)
+                if abs(timestamp) < FIRST_MILLISECOND:
+                    set_timestamp(event, timestamp * 1000)
+        if is_sane(event):
+            return event
+        return self._tolerant(raw, received_at, epoch)
+
+    def _tolerant(self, raw: bytes, received_at: float, epoch: int) -> Event | None:
+        try:
+            wire = parse_json(raw.decode())
+            if not isinstance(wire, dict):
+                raise ValueError("an event is a JSON object, and this is none")
+            event_type = wire.get("event_type")
+            if event_type is None or event_type == "":
+                event_type = self._vocabulary.infer(wire)
+            elif not isinstance(event_type, str):
+                raise ValueError("event_type: text is wanted")
+            cls = self._classes.get(event_type)
+            if cls is None:
+                # A lone surrogate could not be printed.
+                event_type.encode()
+                return self._unknown(event_type, raw, received_at, epoch)
+            if cls not in self._wanted:
+                self.skipped += 1
+                return None
+            event = structure(cls, wire)
+        except Exception as error:  # noqa: BLE001 # foreign data; the stream tells it and goes on
+            return self._failure(reason(error), raw, received_at, epoch)
+        _set_received_at(event, received_at)
+        _set_epoch(event, epoch)
+        return event
+
+    def _unknown(self, event_type: str, raw: bytes, received_at: float, epoch: int) -> Event:
+        return UnknownEvent(
+            received_at=received_at,
+            epoch=epoch,
+            channel=self._vocabulary.channel,
+            connection=self._connection,
+            event_type=event_type[:_RAW_LIMIT],
+            raw=_cut(raw),
+        )
+
+    def _failure(self, error: str, raw: bytes, received_at: float, epoch: int) -> Event:
+        return DecodeFailure(
+            received_at=received_at,
+            epoch=epoch,
+            channel=self._vocabulary.channel,
+            connection=self._connection,
+            raw=_cut(raw),
+            error=error,
+        )
+
+
+def _cut(raw: bytes) -> str:
+    """Return at most 4 kB as text, without half a character at the cut."""
+    return codecs.utf_8_decode(raw[:_RAW_LIMIT], "replace", len(raw) <= _RAW_LIMIT)[0]
+
+
+def _split(raw: bytes) -> list[bytes]:
+    """Cut an array that msgspec refuses into its elements, so that one bad one stays alone.
+
+    Nothing is checked here. Where brackets do not match, what is left is one last element,
+    which nobody can read.
+    """
+    elements: list[bytes] = []
+    depth = 0
+    start = 1
+    for token in _TOKEN.finditer(raw):
+        character = token[0]
+        if character in (b"[", b"{"):
+            depth += 1
+        elif character in (b"]", b"}"):
+            depth -= 1
+            if depth == 0:
+                last = raw[start : token.start()].strip()
+                if last or elements:
+                    elements.append(last)
+                rest = raw[token.end() :].strip()
+                if rest or character == b"}":
+                    elements.append(rest)
+                break
+        elif character == b"," and depth == 1:
+            elements.append(raw[start : token.start()].strip())
+            start = token.end()
+    else:
+        # The array does not end. With the comma or bracket before it what is left is no JSON,
+        # even when it looks like a whole element, so the break is told.
+        elements.append(raw[start - 1 :])
+    return elements
