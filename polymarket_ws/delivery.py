@@ -1,0 +1,596 @@
+"""The bounded, closable mailbox between a connection's thread and the user's.
+
+One ordered row holds data and lifecycle events. The producer never waits: a reader of a
+socket that pauses misses its pongs and is cut off, so overflow is decided here, by
+``Delivery``, and told in the row itself.
+
+Hand-over survives a ``KeyboardInterrupt`` at any point. The consumer is given a ``Hand``:
+a slice of the row that remembers up to which serial number it reaches. Storing the hand is
+one assignment; that the row is shorter by it is only derived from that number (``_settle``),
+so an interrupt between the two neither loses an event nor hands it over twice.
+
+Locks: one ``RLock`` a mailbox, held for a few instructions, never while another lock is
+taken or user code runs. It is used through ``with`` and not through a ``Condition``: that
+one's own ``__enter__`` and ``wait`` are Python, where an interrupt can strike while the
+lock is held, and it would stay so for ever. The consumer waits at a ``SimpleQueue``, which
+a signal handler or a finalizer may fill at any moment.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate, islice
+from typing import Literal
+
+import attrs
+
+from polymarket_ws.errors import PolymarketWSError, SlowConsumer, UsageError
+from polymarket_ws.events.event import Event
+from polymarket_ws.events.lifecycle import Dropped, Lifecycle
+from polymarket_ws.overflow import Front, is_droppable
+from polymarket_ws.transport.deadline import Deadline, acquire_unless
+
+__all__ = ["SLICE_SECONDS", "Budget", "Delivery", "Hand", "Mailbox", "Reading", "Unread"]
+
+#: A wait without a limit cannot be interrupted by Ctrl-C on Windows, so it is sliced there.
+SLICE_SECONDS = 0.25 if os.name == "nt" else 3600.0
+
+#: At most so many events leave the row at once: what the consumer holds is beyond the
+#: reach of ``drop_oldest``, and a thousand make the cost of the lock vanish.
+_HAND_EVENTS = 1024
+
+#: Slots at the head of the row that are empty before the rest is moved: moving it for every
+#: hand would be quadratic.
+_EMPTY_SLOTS = 4096
+
+Overflow = Literal["drop_oldest", "fail", "block"]
+
+
+def _positive(_: object, attribute: attrs.Attribute[int], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(
+            f"Delivery({attribute.name}=…) takes a whole number above 0, not {value!r}"
+        )
+
+
+def _known_overflow(_: object, __: attrs.Attribute[Overflow], value: object) -> None:
+    if value not in ("drop_oldest", "fail", "block"):
+        raise UsageError(
+            f'Delivery(overflow=…) takes "drop_oldest", "fail" or "block" (replay only), '
+            f"not {value!r}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """How much may wait for a slow consumer, and what happens beyond that.
+
+    Attributes:
+        max_events: most events that wait.
+        max_bytes: most wire bytes that wait; 16 MiB by default.
+        overflow: ``"drop_oldest"`` drops the oldest and says so with ``Dropped`` where the
+            hole is; orders and fills are never dropped. ``"fail"`` delivers what is
+            buffered and then raises ``SlowConsumer``. ``"block"`` is for replay only.
+    """
+
+    max_events: int = attrs.field(default=100_000, validator=_positive)
+    max_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=_positive)
+    overflow: Overflow = attrs.field(default="drop_oldest", validator=_known_overflow)
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """A mailbox at one moment: where each event that was put into it is now.
+
+    ``received == sum(read.values()) - read[Dropped] + waiting + dropped + merged + discarded``
+
+    Attributes:
+        received: events that were put.
+        read: how many of each class the consumer took; ``Dropped`` was never put.
+        waiting: events that wait, those in the consumer's hand included.
+        waiting_bytes: their wire bytes.
+        dropped: events dropped because the consumer was too slow.
+        merged: lifecycle events that were folded into another one.
+        discarded: events that waited when the mailbox was closed.
+    """
+
+    received: int
+    read: Counter[type[Event]]
+    waiting: int
+    waiting_bytes: int
+    dropped: int
+    merged: int
+    discarded: int
+
+
+class Hand:
+    """What was handed over to the consumer, and how far it is read.
+
+    Attributes:
+        events: what was handed over.
+        size: how many.
+        position: which one is next. Only the consumer moves it.
+        stop: below this position all is data and may be given out without a look.
+        upto: the serial number of the row's first event behind this hand.
+        front: the generation of the front that it came from, -1 for the row.
+        before: how many of each class were read before this hand.
+    """
+
+    __slots__ = ("before", "events", "front", "offsets", "position", "size", "stop", "upto")
+
+    def __init__(
+        self,
+        events: Sequence[Event],
+        offsets: Sequence[int],
+        *,
+        upto: int,
+        before: Counter[type[Event]],
+        front: int = -1,
+        plain: bool = False,
+    ) -> None:
+        self.events = events
+        self.offsets = offsets
+        self.size = len(events)
+        self.position = 0
+        self.stop = self.size if plain else 0
+        self.upto = upto
+        self.front = front
+        self.before = before
+
+    def left(self) -> int:
+        """Return how many events were not read yet."""
+        return self.size - self.position
+
+    def bytes_left(self) -> int:
+        """Return their wire bytes."""
+        return self.offsets[-1] - self.offsets[self.position]
+
+    def read(self, position: int) -> Counter[type[Event]]:
+        """Return how many of each class were read when this hand was at ``position``."""
+        counts = self.before.copy()
+        counts.update(map(type, self.events[:position]))
+        return counts
+
+
+class Budget:
+    """Bounds the sum of several mailboxes.
+
+    Without a lock: each mailbox publishes what it holds in one assignment, and the sum is
+    taken anew each time, so nothing can drift.
+    """
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._mailboxes: list[Mailbox] = []
+
+    def join(self, mailbox: Mailbox) -> None:
+        """Let ``mailbox`` count."""
+        self._mailboxes.append(mailbox)
+
+    def leave(self, mailbox: Mailbox) -> None:
+        """Let ``mailbox`` count no longer."""
+        # A new list: another thread may be summing up the old one.
+        self._mailboxes = [other for other in self._mailboxes if other is not mailbox]
+
+    def excess(self) -> tuple[int, int]:
+        """Return how many events and bytes too many are held, never below 0."""
+        events = size = 0
+        for mailbox in self._mailboxes:
+            if not mailbox.closed:
+                held_events, held_bytes = mailbox.held
+                events += held_events
+                size += held_bytes
+        return (
+            max(0, events - self._delivery.max_events),
+            max(0, size - self._delivery.max_bytes),
+        )
+
+    def relieve(self) -> int:
+        """Make room if the sum is over its limit; return how many events were dropped.
+
+        The fullest pays, and not the one that just received: one slow stream must never
+        cost another its events.
+        """
+        if self.excess() == (0, 0):
+            return 0
+        mailboxes = [mailbox for mailbox in self._mailboxes if not mailbox.closed]
+        for mailbox in mailboxes:
+            mailbox.measure()
+        dropped = 0
+        for mailbox in sorted(mailboxes, key=self._share, reverse=True):
+            if self.excess() == (0, 0):
+                break
+            dropped += mailbox.shed_for(self)
+        return dropped
+
+    def _share(self, mailbox: Mailbox) -> float:
+        events, size = mailbox.held
+        return max(events / self._delivery.max_events, size / self._delivery.max_bytes)
+
+
+#: Stands in the row where an event was dropped.
+_GONE = Event()
+
+
+class _Row:
+    """Events with serial numbers from ``first``; ``offsets[i]`` are the bytes before event i."""
+
+    __slots__ = ("events", "first", "offsets")
+
+    def __init__(self, events: list[Event], offsets: list[int], first: int) -> None:
+        self.events = events
+        self.offsets = offsets
+        self.first = first
+
+
+class Mailbox:
+    """One consumer's row of events.
+
+    Any thread may put; one thread at a time takes.
+
+    Args:
+        delivery: what may wait.
+        budget: bounds it together with others.
+        undroppable: classes of data that ``drop_oldest`` does not take.
+
+    Attributes:
+        hand: what the consumer holds.
+        held: events and bytes that wait, as of the last call.
+        closed: whether it was closed; set before anything else happens.
+        error: what ended or will end the row.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        budget: Budget | None = None,
+        *,
+        undroppable: tuple[type[Event], ...] = (),
+    ) -> None:
+        self._delivery = delivery
+        self._budget = budget
+        self._undroppable = undroppable
+        self._lock = threading.RLock()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._waiting = False
+        self._row = _Row([], [0], 0)
+        self._shed_upto = 0
+        self._front = Front(0)
+        self.hand = Hand((), (0,), upto=0, before=Counter())
+        self.held = (0, 0)
+        self.error: PolymarketWSError | None = None
+        self.closed = False
+        self._discarded: int | None = None
+        self._received = 0
+        self._dropped = 0
+        self._merged = 0
+        if budget is not None:
+            budget.join(self)
+
+    # -- producers ---------------------------------------------------------------------
+
+    def put(self, events: Sequence[Event], sizes: Sequence[int]) -> int:
+        """Append events with their wire bytes. Never waits for the consumer.
+
+        Returns:
+            How many events were dropped to make room, here or in another mailbox.
+        """
+        if not acquire_unless(self._lock, self._is_closed):
+            return 0
+        try:
+            if self.closed or self.error is not None:
+                return 0
+            self._settle()
+            dropped_before = self._dropped
+            row = self._row
+            row.events.extend(events)
+            row.offsets.extend(islice(accumulate(sizes, initial=row.offsets[-1]), 1, None))
+            self._received += len(events)
+            self._make_room(*self._excess())
+            self._measure()
+            if self._waiting:
+                self._waiting = False
+                self._bell.put(None)
+            dropped = self._dropped - dropped_before
+        finally:
+            self._lock.release()
+        if self._budget is not None:
+            dropped += self._budget.relieve()
+        return dropped
+
+    def fail(self, error: PolymarketWSError) -> None:
+        """End the row with ``error``, after what is buffered."""
+        if self.error is None:
+            self.error = error
+        self._bell.put(None)
+
+    def close(self) -> None:
+        """End the row now. What is queued is discarded and counted.
+
+        From any thread or a signal handler: the flag comes first, so that no producer waits
+        for a lock that the interrupted thread holds.
+        """
+        self.abandon()
+        with self._lock:
+            discarded = self._waiting_behind_the_hand()
+            row = _Row([], [0], self._head())
+            # No call from here on: a signal handler that closes, too, would count twice.
+            if self._discarded is None:
+                self._discarded = discarded
+                self._row = row
+            self.hand.stop = 0
+            self._front = Front(self._front.generation + 1)
+        if self._budget is not None:
+            self._budget.leave(self)
+
+    def abandon(self) -> None:
+        """End the row because the consumer is gone. For finalizers: takes no lock."""
+        self.closed = True
+        # The hand stays, and the consumer looks twice before it goes on with it.
+        self.hand.stop = 0
+        self._bell.put(None)
+
+    def measure(self) -> None:
+        """Publish anew what is held: the consumer has read on since the last call."""
+        if acquire_unless(self._lock, self._is_closed):
+            try:
+                self._measure()
+            finally:
+                self._lock.release()
+
+    def shed_for(self, budget: Budget) -> int:
+        """Make room because several mailboxes together are over their limit.
+
+        Returns:
+            How many events were dropped.
+        """
+        if not acquire_unless(self._lock, self._is_closed):
+            return 0
+        try:
+            if self.closed or self.error is not None:
+                return 0
+            self._settle()
+            dropped_before = self._dropped
+            self._make_room(*budget.excess())
+            self._measure()
+            return self._dropped - dropped_before
+        finally:
+            self._lock.release()
+
+    # -- the consumer ------------------------------------------------------------------
+
+    def refill(self, deadline: Deadline) -> Hand | None:
+        """Return a hand with events; ``None`` at the end of the row.
+
+        Raises:
+            TimeoutError: the deadline passed.
+            PolymarketWSError: what ended the row, after everything buffered was read.
+        """
+        while True:
+            # Before the row: a put that comes after this look is not the end's business.
+            error = self.error
+            with self._lock:
+                if self.closed:
+                    return None
+                hand = self._next_hand()
+                if hand is not None:
+                    return hand
+                if error is None:
+                    self._waiting = True
+            if error is not None:
+                # The same object may be raised in several threads; each begins anew.
+                raise error.with_traceback(None)
+            remaining = deadline.remaining()
+            if remaining == 0.0:
+                raise TimeoutError("no event within the time given")
+            limit = SLICE_SECONDS if remaining is None else min(remaining, SLICE_SECONDS)
+            try:
+                self._bell.get(timeout=limit)
+            except queue.Empty:
+                continue
+
+    def _next_hand(self) -> Hand | None:
+        read = self.hand
+        if read.left():
+            return read
+        self._settle()
+        if len(self._front):
+            events, offsets = self._front.contents()
+            hand = Hand(
+                events,
+                offsets,
+                upto=self._head(),
+                before=read.read(read.size),
+                front=self._front.generation,
+            )
+        elif self._head() < self._row.first + len(self._row.events):
+            hand = self._hand_from_row(read.read(read.size))
+        else:
+            return None
+        # No call between this look and the store: a signal handler that closes or reads
+        # comes before both or after both.
+        if self.closed or self.hand is not read:
+            return None if self.closed else self._next_hand()
+        self.hand = hand
+        self._measure()
+        return hand
+
+    def _hand_from_row(self, before: Counter[type[Event]]) -> Hand:
+        row = self._row
+        start = self._head() - row.first
+        most = min(_HAND_EVENTS, max(1, self._delivery.max_events // 4))
+        end = min(len(row.events), start + most)
+        limit = row.offsets[start] + self._delivery.max_bytes // 4
+        end = max(start + 1, bisect_right(row.offsets, limit, start + 1, end + 1) - 1)
+        events = row.events[start:end]
+        plain = not any(issubclass(kind, Lifecycle) for kind in set(map(type, events)))
+        if not plain:
+            # Data up to the first lifecycle event, or that one alone.
+            first = next(i for i, event in enumerate(events) if isinstance(event, Lifecycle))
+            plain = first > 0
+            end = start + max(1, first)
+            events = row.events[start:end]
+        return Hand(
+            events,
+            row.offsets[start : end + 1],
+            upto=row.first + end,
+            before=before,
+            plain=plain,
+        )
+
+    # -- state -------------------------------------------------------------------------
+
+    def reading(self) -> Reading:
+        """Return where every event is, at one moment."""
+        with self._lock:
+            hand = self.hand
+            position = hand.position
+            behind = self._waiting_behind_the_hand()
+            in_hand = sum(not isinstance(event, Dropped) for event in hand.events[position:])
+            in_hand_bytes = hand.offsets[-1] - hand.offsets[position]
+            ended = self._discarded is not None
+            return Reading(
+                received=self._received,
+                read=hand.read(position),
+                waiting=0 if ended else behind + in_hand,
+                waiting_bytes=0 if ended else self._bytes_behind_the_hand() + in_hand_bytes,
+                dropped=self._dropped,
+                merged=self._merged,
+                discarded=0 if self._discarded is None else self._discarded + in_hand,
+            )
+
+    # -- all of the following requires holding the lock ----------------------------------
+
+    def _is_closed(self) -> bool:
+        return self.closed
+
+    def _head(self) -> int:
+        return max(self._row.first, self._shed_upto, self.hand.upto)
+
+    def _row_length(self) -> int:
+        return self._row.first + len(self._row.events) - self._head()
+
+    def _row_bytes(self) -> int:
+        return self._row.offsets[-1] - self._row.offsets[self._head() - self._row.first]
+
+    def _front_is_handed(self) -> bool:
+        return self.hand.front == self._front.generation
+
+    def _waiting_behind_the_hand(self) -> int:
+        return self._row_length() + (0 if self._front_is_handed() else self._front.waiting())
+
+    def _bytes_behind_the_hand(self) -> int:
+        return self._row_bytes() + (0 if self._front_is_handed() else self._front.bytes)
+
+    def _settle(self) -> None:
+        """Let the row and the front be shorter by what the hand holds. Idempotent."""
+        if self._front_is_handed():
+            self._front = Front(self._front.generation + 1)
+        row = self._row
+        head = self._head()
+        empty = head - row.first
+        if empty and (empty == len(row.events) or empty > max(_EMPTY_SLOTS, len(row.events) // 2)):
+            shorter = _Row(row.events[empty:], row.offsets[empty:], head)
+            if not self.closed:
+                self._row = shorter
+
+    def _excess(self) -> tuple[int, int]:
+        """Return how many events and bytes too many wait, never below 0."""
+        events, size = self._held()
+        return (
+            max(0, events - self._delivery.max_events),
+            max(0, size - self._delivery.max_bytes),
+        )
+
+    def _held(self) -> tuple[int, int]:
+        # What is merged is bounded by itself and must not push data out.
+        hand = self.hand
+        events = self._row_length() + (hand.left() if hand.front < 0 else 0)
+        if not self._front_is_handed():
+            events += self._front.undroppable
+        return events, self._bytes_behind_the_hand() + hand.bytes_left()
+
+    def _measure(self) -> None:
+        self.held = self._held()
+
+    def _make_room(self, events: int, size: int) -> None:
+        if events <= 0 and size <= 0:
+            return
+        if self._delivery.overflow == "fail":
+            self._cut(events, size)
+            self._fail_slow()
+            return
+        self._shed(events, size)
+        if self._front.undroppable and self._excess() != (0, 0):
+            self._fail_slow()
+
+    def _shed(self, events: int, size: int) -> None:
+        """Drop the oldest until ``events`` events and ``size`` bytes are gone."""
+        row = self._row
+        position = self._head() - row.first
+        end = len(row.events)
+        while (events > 0 or size > 0) and position < end:
+            event = row.events[position]
+            weight = row.offsets[position + 1] - row.offsets[position]
+            if isinstance(event, self._undroppable):
+                self._front.keep(event, weight)
+                weight = 0
+            elif is_droppable(event):
+                self._front.drop(event)
+                self._dropped += 1
+                events -= 1
+            elif isinstance(event, Lifecycle):
+                self._merged += self._front.merge(event)
+                events -= 1
+            size -= weight
+            # A list that keeps what was dropped alive until it is shortened would not be
+            # bounded; the slot is emptied at once.
+            row.events[position] = _GONE
+            position += 1
+        self._shed_upto = row.first + position
+        self._settle()
+
+    def _cut(self, events: int, size: int) -> None:
+        """Refuse the latest until ``events`` events and ``size`` bytes are gone."""
+        row = self._row
+        start = self._head() - row.first
+        end = max(start, len(row.events) - events)
+        if size > 0:
+            limit = row.offsets[-1] - size
+            end = max(start, min(end, bisect_right(row.offsets, limit) - 1))
+        self._dropped += len(row.events) - end
+        del row.events[end:]
+        del row.offsets[end + 1 :]
+
+    def _fail_slow(self) -> None:
+        if self.error is None:
+            self.error = SlowConsumer(
+                f"the consumer is too slow: more than {self._delivery.max_events} events or "
+                f"{self._delivery.max_bytes} bytes wait and none of them may be dropped; read "
+                f"faster, or raise Delivery(max_events=…, max_bytes=…)"
+            )
+        self._bell.put(None)
+
+    def after_fork_in_child(self, error: PolymarketWSError) -> None:
+        """Make the copy in a forked child say so at once; its lock may be held for ever."""
+        self._lock = threading.RLock()
+        self._bell = queue.SimpleQueue()
+        self._budget = None
+        self._row = _Row([], [0], 0)
+        self._shed_upto = 0
+        self._front = Front(0)
+        self.hand = Hand((), (0,), upto=0, before=Counter())
+        self.error = error
+
+
+class Unread(Mailbox):
+    """The mailbox of a consumer that wishes for observers and reads nothing itself."""
+
+    def put(self, events: Sequence[Event], sizes: Sequence[int]) -> int:  # noqa: ARG002
+        """Forget them."""
+        return 0
