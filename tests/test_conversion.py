@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymarket_ws import conversion, events
-from polymarket_ws.conversion import from_json, parse_json, structure, to_dict, to_json
+from polymarket_ws.conversion import from_json, structure, to_dict, to_json
 from polymarket_ws.errors import UsageError
 from polymarket_ws.events import (
     BestBidAsk,
@@ -38,6 +38,7 @@ from polymarket_ws.events import (
     TickSizeChange,
     UnknownEvent,
 )
+from polymarket_ws.spelling import parse_json
 from tests.strategies import DATA_EVENTS, LIFECYCLE_EVENTS, wire_texts
 
 BEST: dict[str, object] = {"market": "0x1", "asset_id": "7"}
@@ -159,7 +160,7 @@ class TestRoundTrip:
         named = set(conversion._classes().values())
         for name in events.__all__:
             cls = getattr(events, name)
-            abstract = cls in (Event, Lifecycle, events.MarketEvent)
+            abstract = cls in (Event, Lifecycle, events.MarketEvent, events.UserEvent)
             assert (cls in named) == (issubclass(cls, Event) and not abstract)
 
     @pytest.mark.parametrize(

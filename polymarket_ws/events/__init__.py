@@ -8,6 +8,7 @@ from polymarket_ws.events.lifecycle import (
     Disconnected,
     Dropped,
     Lifecycle,
+    RecoveryFailed,
     Subscribed,
     SubscriptionRejected,
     SubscriptionStalled,
@@ -27,6 +28,7 @@ from polymarket_ws.events.market import (
     PriceChange,
     TickSizeChange,
 )
+from polymarket_ws.events.user import Fill, MakerOrder, Order, Trade, UserEvent
 
 __all__ = [
     "BestBidAsk",
@@ -38,18 +40,24 @@ __all__ = [
     "Dropped",
     "Event",
     "EventMessage",
+    "Fill",
     "LastTradePrice",
     "Level",
     "LevelChange",
     "Lifecycle",
+    "MakerOrder",
     "MarketEvent",
     "MarketResolved",
     "NewMarket",
+    "Order",
     "PriceChange",
+    "RecoveryFailed",
     "Subscribed",
     "SubscriptionRejected",
     "SubscriptionStalled",
     "TickSizeChange",
+    "Trade",
     "UnknownEvent",
     "Unsubscribed",
+    "UserEvent",
 ]

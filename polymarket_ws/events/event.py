@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 import attrs
 
@@ -43,6 +44,16 @@ class Event:
         from polymarket_ws.conversion import to_json
 
         return to_json(self)
+
+
+def short(identifier: str) -> str:
+    """Return the ends of a long id, for ``str(event)``."""
+    return identifier if len(identifier) <= 12 else f"{identifier[:6]}…{identifier[-4:]}"
+
+
+def plain(value: Decimal | None) -> str:
+    """Return a price or size with its own digits, for ``str(event)``."""
+    return "-" if value is None else format(value, "f")
 
 
 def one_line(text: str) -> str:

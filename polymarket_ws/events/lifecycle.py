@@ -16,6 +16,7 @@ __all__ = [
     "Disconnected",
     "Dropped",
     "Lifecycle",
+    "RecoveryFailed",
     "Subscribed",
     "SubscriptionRejected",
     "SubscriptionStalled",
@@ -52,11 +53,14 @@ class Connected(Lifecycle):
     Attributes:
         epoch: how many connections were made under this ``connection`` number. Nothing
             of an older epoch comes after this.
+        recovers: on the user channel, whether fills that a gap hides are fetched over REST,
+            for which the credentials need an address; ``None`` on the other channels.
         gap_seconds: time since the last frame of the connection before, 0.0 at first.
     """
 
     epoch: int
     gap_seconds: float = 0.0
+    recovers: bool | None = None
 
     def __str__(self) -> str:
         gap = f", nothing heard for {self.gap_seconds:.1f} s" if self.gap_seconds else ""
@@ -94,7 +98,7 @@ class Unsubscribed(Lifecycle):
 
 @attrs.frozen(kw_only=True)
 class SubscriptionStalled(Lifecycle):
-    """These never answered with a first book, not even on a fresh connection.
+    """These never answered with a first book, though they were asked for again.
 
     Unknown, misspelled and settled tokens behave like that.
     """
@@ -158,6 +162,29 @@ class UnknownEvent(Lifecycle):
 
     def __str__(self) -> str:
         return f"UnknownEvent {one_line(self.event_type)!r}"
+
+
+@attrs.frozen(kw_only=True)
+class RecoveryFailed(Lifecycle):
+    """What the user channel missed could not be fetched in time; live events go on.
+
+    It is tried again. What a later try brings comes marked ``recovered``, out of order.
+
+    Attributes:
+        since: Unix milliseconds from which on trades may be missing.
+        until: Unix milliseconds up to which.
+        error: why, as far as it is known.
+    """
+
+    since: int
+    until: int
+    error: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"RecoveryFailed {self.channel}#{self.connection}: fills from {self.since} to "
+            f"{self.until} may be missing. {one_line(self.error)}".rstrip()
+        )
 
 
 @attrs.frozen(kw_only=True)

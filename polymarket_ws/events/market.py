@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import attrs
 
-from polymarket_ws.events.event import Event, aware_time, one_line
+from polymarket_ws.events.event import Event, aware_time, one_line, plain, short
 
 __all__ = [
     "BestBidAsk",
@@ -28,14 +28,6 @@ __all__ = [
     "PriceChange",
     "TickSizeChange",
 ]
-
-
-def _short(identifier: str) -> str:
-    return identifier if len(identifier) <= 12 else f"{identifier[:6]}…{identifier[-4:]}"
-
-
-def _plain(value: Decimal | None) -> str:
-    return "-" if value is None else format(value, "f")
 
 
 @attrs.frozen(kw_only=True)
@@ -144,7 +136,7 @@ class Book(_OfOneMarket):
 
     def __str__(self) -> str:
         return (
-            f"Book {_short(self.asset_id)} {_plain(self.best_bid)}/{_plain(self.best_ask)} "
+            f"Book {short(self.asset_id)} {plain(self.best_bid)}/{plain(self.best_ask)} "
             f"({len(self.bids)} bids, {len(self.asks)} asks)"
         )
 
@@ -164,7 +156,7 @@ class PriceChange(_OfOneMarket):
 
     def __str__(self) -> str:
         changes = ", ".join(
-            f"{_short(c.asset_id)} {c.side} {_plain(c.size)} @ {_plain(c.price)}"
+            f"{short(c.asset_id)} {c.side} {plain(c.size)} @ {plain(c.price)}"
             for c in self.price_changes[:2]
         )
         more = len(self.price_changes) - 2
@@ -194,8 +186,8 @@ class LastTradePrice(_OfOneMarket):
 
     def __str__(self) -> str:
         return (
-            f"LastTradePrice {_short(self.asset_id)} {self.side} "
-            f"{_plain(self.size)} @ {_plain(self.price)}"
+            f"LastTradePrice {short(self.asset_id)} {self.side} "
+            f"{plain(self.size)} @ {plain(self.price)}"
         )
 
 
@@ -213,7 +205,7 @@ class BestBidAsk(_OfOneMarket):
     spread: Decimal | None = None
 
     def __str__(self) -> str:
-        return f"BestBidAsk {_short(self.asset_id)} {_plain(self.best_bid)}/{_plain(self.best_ask)}"
+        return f"BestBidAsk {short(self.asset_id)} {plain(self.best_bid)}/{plain(self.best_ask)}"
 
 
 @attrs.frozen(kw_only=True)
@@ -227,8 +219,8 @@ class TickSizeChange(_OfOneMarket):
 
     def __str__(self) -> str:
         return (
-            f"TickSizeChange {_short(self.asset_id)} "
-            f"{_plain(self.old_tick_size)} -> {_plain(self.new_tick_size)}"
+            f"TickSizeChange {short(self.asset_id)} "
+            f"{plain(self.old_tick_size)} -> {plain(self.new_tick_size)}"
         )
 
 
@@ -269,7 +261,7 @@ class NewMarket(MarketEvent):
     fee_schedule: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
 
     def __str__(self) -> str:
-        return one_line(f"NewMarket {self.slug or _short(self.market)}: {self.question or ''}")
+        return one_line(f"NewMarket {self.slug or short(self.market)}: {self.question or ''}")
 
 
 @attrs.frozen(kw_only=True)
@@ -289,4 +281,4 @@ class MarketResolved(_OfOneMarket):
     outcomes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return one_line(f"MarketResolved {_short(self.market)} -> {self.winning_outcome or '?'}")
+        return one_line(f"MarketResolved {short(self.market)} -> {self.winning_outcome or '?'}")

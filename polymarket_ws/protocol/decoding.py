@@ -15,15 +15,10 @@ from typing import Any, cast
 import attrs
 import msgspec
 
-from polymarket_ws.conversion import (
-    FIRST_MILLISECOND,
-    LAST_MILLISECOND,
-    parse_json,
-    reason,
-    structure,
-)
+from polymarket_ws.conversion import reason, structure
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import DecodeFailure, UnknownEvent
+from polymarket_ws.spelling import FIRST_MILLISECOND, LAST_MILLISECOND, parse_json
 
 __all__ = ["Decoder", "Vocabulary"]
 

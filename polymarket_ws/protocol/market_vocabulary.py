@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from polymarket_ws.conversion import MAX_EXPONENT
 from polymarket_ws.events.market import (
     BestBidAsk,
     Book,
@@ -17,6 +16,7 @@ from polymarket_ws.events.market import (
     TickSizeChange,
 )
 from polymarket_ws.protocol.decoding import Vocabulary
+from polymarket_ws.spelling import MAX_EXPONENT
 
 __all__ = ["MARKET_VOCABULARY"]
 

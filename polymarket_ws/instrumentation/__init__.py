@@ -1,0 +1,1 @@
+"""Optional hooks for those who run this in production."""
