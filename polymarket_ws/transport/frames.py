@@ -107,7 +107,9 @@ class FrameParser:
         self._decoder = _new_decoder()
         self._validated = 0
 
-    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
+    def feed(  # noqa: C901, PLR0912 one loop, written out because it is the hot path
+        self, data: bytes
+    ) -> list[tuple[int, bytes]]:
         """Take what was read from the socket and return what it completes.
 
         Nothing is raised for what the server does wrong: everything complete before the
@@ -174,7 +176,9 @@ class FrameParser:
             self._buffer = bytearray()
         return messages
 
-    def _receive_frame(self, data: bytes, position: int, messages: list[tuple[int, bytes]]) -> int:
+    def _receive_frame(  # noqa: C901, PLR0912 one rule of RFC 6455 a branch
+        self, data: bytes, position: int, messages: list[tuple[int, bytes]]
+    ) -> int:
         """Take the frame that starts at ``position``, or what there is of it.
 
         Every rule is checked as soon as its bytes are there, in the order of the bytes: how the
@@ -295,7 +299,7 @@ class FrameParser:
             self._size = 0
         return start + len(piece)
 
-    def _validate(self, piece: bytes, complete: bool) -> None:
+    def _validate(self, piece: bytes, complete: bool) -> None:  # noqa: FBT001 called on the hot path
         """Check the next piece of a text message, which may be cut inside a character.
 
         Raises:

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from polymarket_ws.delivery import Delivery, Mailbox
+from polymarket_ws.events.market import LastTradePrice
+from polymarket_ws.protocol.liveness import Liveness
+from polymarket_ws.protocol.market import MarketDialect
+from polymarket_ws.protocol.session import Session
+from polymarket_ws.routing import Router, Want
+from polymarket_ws.transport import conversation
+from polymarket_ws.transport.conversation import ABNORMAL, Conversation, End
+from polymarket_ws.transport.frames import FrameParser
+from polymarket_ws.transport.opening import Opened
+from polymarket_ws.transport.readiness import Readiness
+from tests.transport.peers import server_frame
+
+TRADE = (
+    b'{"market":"0x1","asset_id":"1","price":"0.5","size":"2","side":"BUY",'
+    b'"timestamp":"1791128525003","event_type":"last_trade_price"}'
+)
+
+
+class Talk:
+    """A conversation over a socket pair, in the thread of the test."""
+
+    def __init__(self, early: bytes = b"", liveness: Liveness | None = None) -> None:
+        ours, self.peer = socket.socketpair()
+        ours.setblocking(False)
+        self.ours = ours
+        self.mailbox = Mailbox(Delivery())
+        self.session = Session(MarketDialect(), liveness or Liveness(), connection=1)
+        self.router = Router(Mailbox(Delivery()), lambda _: False, channel="market", connection=1)
+        self.readiness = Readiness()
+        want = Want(self.mailbox, {"1": frozenset((LastTradePrice,))})
+        self.router.want(want, connected=None, sent=())
+        self.session.want(self.router.ids, self.router.decoded, time.monotonic())
+        self.conversation = Conversation(
+            Opened(ours, early),
+            session=self.session,
+            router=self.router,
+            recovery=None,
+            readiness=self.readiness,
+            wait=self.wait,
+            flush=self.router.flush,
+            is_stopping=lambda: False,
+        )
+        self.session.opened(time.monotonic(), time.time())
+
+    def wait(
+        self, sock: socket.socket | None, *, read: bool, write: bool, until: float | None
+    ) -> tuple[bool, bool]:
+        readable, writable, _ = self.readiness.wait(sock, read=read, write=write, until=until)
+        return readable, writable
+
+    def close(self) -> None:
+        self.ours.close()
+        self.peer.close()
+        self.readiness.close()
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    talk = Talk()
+    yield talk
+    talk.close()
+
+
+def sent_to(peer: socket.socket) -> bytes:
+    peer.setblocking(False)
+    try:
+        return peer.recv(1 << 20)
+    except BlockingIOError:
+        return b""
+
+
+def test_everything_before_a_hang_up_is_routed(talk: Talk) -> None:
+    talk.peer.sendall(server_frame(TRADE) * 3)
+    talk.peer.shutdown(socket.SHUT_WR)
+    assert talk.conversation.hold() == End(ABNORMAL, "the peer hung up without a close frame")
+    assert talk.mailbox.reading().received == 4  # with the word that it was subscribed
+
+
+def test_bytes_behind_the_upgrade_are_the_first_to_be_routed() -> None:
+    talk = Talk(early=server_frame(TRADE) + server_frame(b"\x03\xe8bye", 8))
+    assert talk.conversation.hold() == End(1000, "bye")
+    assert talk.mailbox.reading().received == 1
+    talk.close()
+
+
+def test_broken_frame_ends_it_with_its_close_code(talk: Talk) -> None:
+    talk.peer.sendall(b"\xff\x00")
+    end = talk.conversation.hold()
+    assert end.code == 1002
+    talk.conversation.bid_farewell(end)
+    assert b"\x88" in sent_to(talk.peer)
+
+
+def test_silence_ends_it(seconds: Callable[[float], float]) -> None:
+    talk = Talk(liveness=Liveness(socket=0.1))
+    began = time.monotonic()
+    assert "no frame of any kind" in talk.conversation.hold().reason
+    assert time.monotonic() - began < seconds(5)
+    talk.close()
+
+
+def test_farewell_waits_for_the_answer_and_not_for_ever(
+    talk: Talk, seconds: Callable[[float], float]
+) -> None:
+    began = time.monotonic()
+    talk.conversation.bid_farewell(End(1000, ""))
+    assert 0.1 < time.monotonic() - began < seconds(2)
+    parser = FrameParser()
+    assert not parser.feed(sent_to(talk.peer))  # masked, as a client's frames are
+
+
+def test_farewell_ends_when_the_peer_hangs_up(
+    talk: Talk, seconds: Callable[[float], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "_FAREWELL_SECONDS", seconds(30))
+    threading.Timer(0.01, talk.peer.shutdown, [socket.SHUT_WR]).start()
+    began = time.monotonic()
+    talk.conversation.bid_farewell(End(1000, ""))
+    assert time.monotonic() - began < seconds(5)
+
+
+def test_end_without_a_close_frame_gets_none(talk: Talk) -> None:
+    talk.conversation.bid_farewell(End(ABNORMAL, "reset"))
+    assert sent_to(talk.peer) == b""
