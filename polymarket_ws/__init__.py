@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from polymarket_ws.book import BookSnapshot, BookState, OrderBook
     from polymarket_ws.client import Client
     from polymarket_ws.conversion import from_json
+    from polymarket_ws.credentials import Credentials
     from polymarket_ws.delivery import Delivery
     from polymarket_ws.endpoints import Endpoints
     from polymarket_ws.errors import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         Disconnected,
         Dropped,
         Lifecycle,
+        RecoveryFailed,
         Subscribed,
         SubscriptionRejected,
         SubscriptionStalled,
@@ -67,12 +69,13 @@ if TYPE_CHECKING:
         PriceChange,
         TickSizeChange,
     )
+    from polymarket_ws.events.user import Fill, MakerOrder, Order, Trade, UserEvent
     from polymarket_ws.health import ConnectionHealth, Health
     from polymarket_ws.market_info import MarketInfo
     from polymarket_ws.protocol.liveness import Liveness
     from polymarket_ws.rest import lookup
     from polymarket_ws.stream import Feed, Stats, Stream
-    from polymarket_ws.subscriptions import Market, Subscription
+    from polymarket_ws.subscriptions import Market, Subscription, User
     from polymarket_ws.transport.backoff import Backoff
 
 __all__ = [
@@ -89,6 +92,7 @@ __all__ = [
     "Connected",
     "ConnectionFailed",
     "ConnectionHealth",
+    "Credentials",
     "CredentialsNotFound",
     "DecodeFailure",
     "Delivery",
@@ -98,6 +102,7 @@ __all__ = [
     "Event",
     "EventMessage",
     "Feed",
+    "Fill",
     "Health",
     "LastTradePrice",
     "Level",
@@ -105,15 +110,18 @@ __all__ = [
     "Lifecycle",
     "Liveness",
     "LookupFailed",
+    "MakerOrder",
     "Market",
     "MarketEvent",
     "MarketInfo",
     "MarketResolved",
     "NewMarket",
+    "Order",
     "OrderBook",
     "PolymarketWSError",
     "PriceChange",
     "ProtocolViolation",
+    "RecoveryFailed",
     "SlowConsumer",
     "StaleBook",
     "Stats",
@@ -126,9 +134,12 @@ __all__ = [
     "SubscriptionRejected",
     "SubscriptionStalled",
     "TickSizeChange",
+    "Trade",
     "UnknownEvent",
     "Unsubscribed",
     "UsageError",
+    "User",
+    "UserEvent",
     "__version__",
     "from_json",
     "lookup",
@@ -140,6 +151,7 @@ _HOMES = {
     "OrderBook": "polymarket_ws.book",
     "Client": "polymarket_ws.client",
     "from_json": "polymarket_ws.conversion",
+    "Credentials": "polymarket_ws.credentials",
     "Delivery": "polymarket_ws.delivery",
     "Endpoints": "polymarket_ws.endpoints",
     "AuthenticationFailed": "polymarket_ws.errors",
@@ -163,6 +175,7 @@ _HOMES = {
     "Disconnected": "polymarket_ws.events.lifecycle",
     "Dropped": "polymarket_ws.events.lifecycle",
     "Lifecycle": "polymarket_ws.events.lifecycle",
+    "RecoveryFailed": "polymarket_ws.events.lifecycle",
     "Subscribed": "polymarket_ws.events.lifecycle",
     "SubscriptionRejected": "polymarket_ws.events.lifecycle",
     "SubscriptionStalled": "polymarket_ws.events.lifecycle",
@@ -179,6 +192,11 @@ _HOMES = {
     "NewMarket": "polymarket_ws.events.market",
     "PriceChange": "polymarket_ws.events.market",
     "TickSizeChange": "polymarket_ws.events.market",
+    "Fill": "polymarket_ws.events.user",
+    "MakerOrder": "polymarket_ws.events.user",
+    "Order": "polymarket_ws.events.user",
+    "Trade": "polymarket_ws.events.user",
+    "UserEvent": "polymarket_ws.events.user",
     "ConnectionHealth": "polymarket_ws.health",
     "Health": "polymarket_ws.health",
     "MarketInfo": "polymarket_ws.market_info",
@@ -189,6 +207,7 @@ _HOMES = {
     "Stream": "polymarket_ws.stream",
     "Market": "polymarket_ws.subscriptions",
     "Subscription": "polymarket_ws.subscriptions",
+    "User": "polymarket_ws.subscriptions",
     "Backoff": "polymarket_ws.transport.backoff",
 }
 

@@ -15,11 +15,12 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from polymarket_ws.conversion import parse_json, structure
+from polymarket_ws.conversion import structure
 from polymarket_ws.endpoints import Endpoints
 from polymarket_ws.errors import LookupFailed, UsageError
 from polymarket_ws.events.market import Book
 from polymarket_ws.market_info import MarketInfo
+from polymarket_ws.spelling import parse_json
 
 if TYPE_CHECKING:
     import ssl
