@@ -253,7 +253,7 @@ class Engine:
             session,
             observes=observes,
             check=rest.check,
-            recovery=Recovery(recovering, rest.ask),
+            recovery=Recovery(recovering, rest.ask, connection=number),
         )
 
     def _next_number(self) -> int:

@@ -8,7 +8,7 @@
         ├── ClientClosed                 the client is closed, and closed is final
         │   └── StreamClosed             only this stream or feed is closed
         ├── ClientForked                 a client that was in use crossed a fork
-        ├── ConnectionFailed             no connection within the time given, or the server refused for good
+        ├── ConnectionFailed             no connection in time, or the server refused for good
         │   └── AuthenticationFailed     the server does not accept the credentials
         ├── CredentialsNotFound          no credentials in any of the places that were asked
         ├── SubscriptionError            the server refused a subscription
@@ -16,7 +16,7 @@
         ├── SlowConsumer                 ``Delivery`` is full and nothing in it may be dropped
         ├── StaleBook                    an order book is not known to be true at the moment
         ├── LookupFailed                 a market could not be looked up
-        └── ProtocolViolation            the peer broke RFC 6455; users see its text in ``DecodeFailure``
+        └── ProtocolViolation            the peer broke RFC 6455; told as ``DecodeFailure``
 
 A timeout of the caller's own (``get(timeout=…)``) is the built-in :class:`TimeoutError`.
 Exceptions of other libraries are only ever the ``__cause__`` of one of these.

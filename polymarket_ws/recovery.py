@@ -17,6 +17,10 @@ from polymarket_ws.protocol.recovering import Account, Question, Recovering
 
 __all__ = ["Recovery"]
 
+#: A server that says nothing for so long after a connection is open is not waited for any
+#: longer before the account is asked. A ``PONG`` usually takes 0.14 s.
+_SILENCE_SECONDS = 2.0
+
 logger = logging.getLogger("polymarket_ws.recovery")
 
 
@@ -38,6 +42,7 @@ class Recovery:
         self._wake: Callable[[], None] = lambda: None
         self._answers: queue.SimpleQueue[Account | PolymarketWSError] = queue.SimpleQueue()
         self._error = ""
+        self._asks_at = 0.0
 
     def wake_with(self, wake: Callable[[], None]) -> None:
         """Set what has the connection's thread look around. Called in the asking thread."""
@@ -46,7 +51,16 @@ class Recovery:
     def opened(self, now: float, received_at: float, last_frame_at: float | None) -> None:
         """Note a new connection."""
         self._error = ""
+        self._asks_at = now + _SILENCE_SECONDS
         self._recovering.opened(now, received_at, last_frame_at)
+
+    def heard(self, now: float) -> None:
+        """Note a frame that came after the subscription was sent: the server has read it.
+
+        Only then is the account asked: what happens between an earlier answer and the
+        subscription would be in neither.
+        """
+        self._asks_at = min(self._asks_at, now)
 
     def closed(self) -> list[Event]:
         """Return what was held back, to be told before the end of the connection is."""
@@ -64,14 +78,18 @@ class Recovery:
     @property
     def deadline(self) -> float | None:
         """When :meth:`due` has something to say, if nothing wakes it before."""
-        return self._recovering.deadline
+        when, held_until = self._recovering.deadline, self._recovering.holding_until
+        if when is None:
+            return None
+        when = max(when, self._asks_at)
+        return when if held_until is None else min(when, held_until)
 
     def due(self, now: float, received_at: float) -> list[Event]:
         """Start asking where it is time, and return what is to be told now."""
         told: list[Event] = []
         while not self._answers.empty():
             told += self._take_answer(self._answers.get(), now)
-        question = self._recovering.question(now)
+        question = self._recovering.question(now) if now >= self._asks_at else None
         if question is not None:
             self._start_asking(question, now)
         return told + self._given_up(now, received_at)
@@ -79,7 +97,7 @@ class Recovery:
     def _take_answer(self, answer: Account | PolymarketWSError, now: float) -> list[Event]:
         if isinstance(answer, Account):
             self._error = ""
-            return self._recovering.answered(answer)
+            return self._recovering.answered(answer, now)
         self._error = str(answer)
         logger.warning("what was missed could not be fetched yet: %s", answer)
         if isinstance(answer, AuthenticationFailed):

@@ -115,6 +115,10 @@ class Requests:
     def __exit__(self, *raised: object) -> None:
         self.close()
 
+    def restart(self) -> None:
+        """Give the next requests the whole time again."""
+        self._deadline = time.monotonic() + self._timeout
+
     def close(self) -> None:
         """Close the connections."""
         for manager in self._managers.values():
@@ -170,9 +174,10 @@ class Requests:
             # Time is up, or the caller was interrupted (Ctrl-C).
             if overdue:
                 self._connections.cut()
-        if attempt.answer is not None:
+        # Cut by us, the connection looks as if the server had ended it: headers that were still
+        # coming look complete then, and so may a body without a length.
+        if not overdue and attempt.answer is not None:
             return attempt.answer
-        # Cut by us, the connection looks as if the server had ended it.
         if overdue or attempt.error is None:
             raise RequestFailed(_no_answer(url, self._timeout))
         raise attempt.error
@@ -286,12 +291,19 @@ class _Connections:
         self._sockets: list[socket.socket] = []
         opened = self._opened
 
+        # debuglevel: http.client prints headers where somebody has set its own, and some of
+        # them are secret.
+
         class _Plain(HTTPConnection):
+            debuglevel = 0
+
             def connect(self) -> None:
                 super().connect()
                 opened(self)
 
         class _Secure(HTTPSConnection):
+            debuglevel = 0
+
             def connect(self) -> None:
                 super().connect()
                 opened(self)

@@ -151,6 +151,70 @@ MARKETS_RESOLVED = st.builds(
     description=maybe(TEXTS),
     outcomes=tuples(TEXTS),
 )
+USER_TIMES = st.integers(0, 10**8).map(lambda seconds: seconds * 1000) | TIMESTAMPS
+ORDERS = st.builds(
+    events.Order,
+    market=TEXTS,
+    timestamp=maybe(USER_TIMES),
+    recovered=st.booleans(),
+    type=st.sampled_from(["", "PLACEMENT", "UPDATE", "CANCELLATION"]),
+    id=TEXTS,
+    asset_id=IDS,
+    side=st.sampled_from(["BUY", "SELL", "buy"]),
+    price=DECIMALS,
+    original_size=DECIMALS,
+    size_matched=maybe(DECIMALS),
+    status=maybe(TEXTS),
+    order_type=maybe(TEXTS),
+    outcome=maybe(TEXTS),
+    owner=maybe(TEXTS),
+    order_owner=maybe(TEXTS),
+    maker_address=maybe(TEXTS),
+    associate_trades=tuples(TEXTS),
+    created_at=maybe(USER_TIMES),
+    # 0 is the wire's word for none.
+    expiration=maybe(USER_TIMES.filter(bool)),
+)
+TRADES = st.builds(
+    events.Trade,
+    market=TEXTS,
+    timestamp=maybe(USER_TIMES),
+    recovered=st.booleans(),
+    type=st.sampled_from(["", "TRADE"]),
+    id=TEXTS,
+    taker_order_id=maybe(TEXTS),
+    asset_id=IDS,
+    side=st.sampled_from(["BUY", "SELL", "sell"]),
+    size=DECIMALS,
+    price=DECIMALS,
+    fee_rate_bps=maybe(DECIMALS),
+    status=TEXTS,
+    match_time=maybe(USER_TIMES),
+    last_update=maybe(USER_TIMES),
+    outcome=maybe(TEXTS),
+    owner=maybe(TEXTS),
+    trade_owner=maybe(TEXTS),
+    maker_address=maybe(TEXTS),
+    transaction_hash=maybe(TEXTS),
+    bucket_index=maybe(st.integers(0, 10**6)),
+    maker_orders=tuples(
+        st.builds(
+            events.MakerOrder,
+            order_id=TEXTS,
+            owner=maybe(TEXTS),
+            maker_address=maybe(TEXTS),
+            matched_amount=DECIMALS,
+            price=DECIMALS,
+            fee_rate_bps=maybe(DECIMALS),
+            asset_id=IDS,
+            outcome=maybe(TEXTS),
+            outcome_index=maybe(st.integers(0, 1)),
+            side=maybe(st.sampled_from(["BUY", "SELL"])),
+        )
+    ),
+    trader_side=maybe(st.sampled_from(["TAKER", "MAKER"])),
+)
+USER_EVENTS = ORDERS | TRADES
 FAST_EVENTS = st.one_of(BOOKS, PRICE_CHANGES, LAST_TRADE_PRICES, BEST_BID_ASKS, TICK_SIZE_CHANGES)
 DATA_EVENTS = FAST_EVENTS | NEW_MARKETS | MARKETS_RESOLVED
 
@@ -162,7 +226,13 @@ _ABOUT = {
 }
 _SECONDS = st.floats(0, 4e9)
 LIFECYCLE_EVENTS = st.one_of(
-    st.builds(events.Connected, epoch=st.integers(1, 99), gap_seconds=_SECONDS, **_ABOUT),
+    st.builds(
+        events.Connected,
+        epoch=st.integers(1, 99),
+        gap_seconds=_SECONDS,
+        recovers=maybe(st.booleans()),
+        **_ABOUT,
+    ),
     st.builds(
         events.Disconnected,
         code=st.integers(1000, 4999),
@@ -177,8 +247,17 @@ LIFECYCLE_EVENTS = st.one_of(
     st.builds(events.Dropped, count=st.integers(1, 10**9), **_ABOUT),
     st.builds(events.DecodeFailure, raw=TEXTS, error=TEXTS, **_ABOUT),
     st.builds(events.UnknownEvent, event_type=TEXTS, raw=TEXTS, **_ABOUT),
+    st.builds(
+        events.RecoveryFailed,
+        since=st.integers(0, 10**13),
+        until=st.integers(0, 10**13),
+        error=TEXTS,
+        **_ABOUT,
+    ),
     st.builds(events.CallbackFailed, callback=TEXTS, error=TEXTS, **_ABOUT),
 )
+
+EVENTS = DATA_EVENTS | USER_EVENTS | LIFECYCLE_EVENTS
 
 _UNKNOWN_KEYS = ("received_at", "epoch", "level", "side_note", "Ø")
 _NUMBERS = frozenset(
@@ -195,6 +274,13 @@ _NUMBERS = frozenset(
         "old_tick_size",
         "new_tick_size",
         "timestamp",
+        "original_size",
+        "size_matched",
+        "matched_amount",
+        "created_at",
+        "expiration",
+        "match_time",
+        "last_update",
     ]
 )
 

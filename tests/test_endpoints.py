@@ -12,6 +12,7 @@ from polymarket_ws.errors import UsageError
 def test_defaults_are_production() -> None:
     assert attrs.asdict(Endpoints()) == {
         "market": "wss://ws-subscriptions-clob.polymarket.com/ws/market",
+        "user": "wss://ws-subscriptions-clob.polymarket.com/ws/user",
         "gamma": "https://gamma-api.polymarket.com",
         "clob": "https://clob.polymarket.com",
     }
@@ -28,12 +29,33 @@ def test_defaults_are_production() -> None:
 )  # fmt: skip
 def test_one_exchange_has_all_endpoints(url: str, stream: str, rest: str) -> None:
     endpoints = Endpoints.at(url)
-    assert endpoints == Endpoints(market=f"{stream}/ws/market", gamma=rest, clob=rest)
+    assert endpoints == Endpoints(
+        market=f"{stream}/ws/market", user=f"{stream}/ws/user", gamma=rest, clob=rest
+    )
+    assert endpoints.rest_belongs_to_user
+
+
+def test_rest_is_off_where_only_the_stream_was_pointed_elsewhere() -> None:
+    assert Endpoints().rest_belongs_to_user
+    elsewhere = Endpoints(user="ws://127.0.0.1:1/ws/user")
+    assert not elsewhere.rest_belongs_to_user
+    assert attrs.evolve(elsewhere, clob="http://127.0.0.1:1").rest_belongs_to_user
 
 
 @pytest.mark.parametrize(
-    "url", ["", "127.0.0.1:8765", "http://127.0.0.1:8765", "ws://", "ws:///x", None, 8765, b"ws://a"]
-)  # fmt: skip
+    "url",
+    [
+        "",
+        "127.0.0.1:8765",
+        "http://127.0.0.1:8765",
+        "ws://",
+        "ws:///x",
+        "ws://[",
+        None,
+        8765,
+        b"ws://a",
+    ],
+)
 def test_exchange_that_is_no_websocket_url_is_a_usage_error(url: Any) -> None:
     with pytest.raises(UsageError, match=r"Endpoints\.at takes ws://host:port"):
         Endpoints.at(url)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import socket
 import ssl
 import struct
@@ -421,3 +422,33 @@ def test_signature_headers_do_not_follow_a_redirect() -> None:
             answer = requests.request("GET", exchange.url, headers={"POLY_SIGNATURE": "s"})
         assert answer.status == 307
         assert other.requests == []
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_headers_are_not_printed_whatever_the_debug_level_of_http_client(
+    tls: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    authority = trustme.CA()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    client_side = ssl.create_default_context()
+    authority.configure_trust(client_side)
+    with HTTPExchange(lambda _: Reply(), server_side if tls else None) as exchange:
+        with Requests(timeout=10.0, ssl_context=client_side) as requests:
+            requests.request("GET", exchange.url, headers={"POLY_PASSPHRASE": "hush"})
+        assert exchange.requests[0].headers["poly_passphrase"] == "hush"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_restart_gives_the_next_request_the_whole_time_again() -> None:
+    slow = threading.Event()
+
+    def script(_: object) -> Reply:
+        slow.wait(0.2)
+        return Reply()
+
+    with HTTPExchange(script) as exchange, Requests(timeout=0.5) as requests:
+        for _ in range(4):
+            requests.restart()
+            assert requests.request("GET", exchange.url).status == 200

@@ -58,7 +58,7 @@ class Connected(Lifecycle):
         gap_seconds: time since the last frame of the connection before, 0.0 at first.
     """
 
-    epoch: int
+    epoch: int = 0
     gap_seconds: float = 0.0
     recovers: bool | None = None
 

@@ -85,9 +85,8 @@ class Order(UserEvent):
 
     def __str__(self) -> str:
         filled = f"{plain(self.size_matched)} of {plain(self.original_size)}"
-        status = one_line(self.status or "")
         line = f"Order {short(self.id)} {self.type} {self.side} {filled} @ {plain(self.price)}"
-        return f"{line} {status}".rstrip()
+        return one_line(f"{line} {self.status or ''}") + _mark(self)
 
 
 @attrs.frozen(kw_only=True)
@@ -186,10 +185,12 @@ class Trade(UserEvent):
             for maker in self.maker_orders
             if _same(maker.owner, api_key)
         ]
-        if not _same(self.trade_owner or self.owner, api_key):
-            return tuple(fills)
-        if fills and (self.trader_side or "").upper() == "MAKER":
-            # Then the key at the top names whom the message was for, not the taker.
+        taker = self.trade_owner
+        if not taker:
+            # REST has no trade_owner, and its owner may be whom the answer is for: no taker
+            # where that one is a maker.
+            taker = None if fills and (self.trader_side or "").upper() == "MAKER" else self.owner
+        if not _same(taker, api_key):
             return tuple(fills)
         taken = Fill(
             trade_id=self.id,
@@ -204,11 +205,12 @@ class Trade(UserEvent):
         return (taken, *fills)
 
     def __str__(self) -> str:
-        back = " (recovered)" if self.recovered else ""
-        return (
-            f"Trade {short(self.id)} {self.status} {self.side} {plain(self.size)} @ "
-            f"{plain(self.price)}{back}"
-        )
+        line = f"{self.status} {self.side} {plain(self.size)} @ {plain(self.price)}"
+        return one_line(f"Trade {short(self.id)} {line}") + _mark(self)
+
+
+def _mark(event: UserEvent) -> str:
+    return " (recovered)" if event.recovered else ""
 
 
 def _same(owner: str | None, api_key: str) -> bool:

@@ -12,15 +12,16 @@ class TextPing:
     subscription and closes with 1008.
     """
 
-    def __init__(self, interval: float, text: str = "PING") -> None:
+    def __init__(self, interval: float, text: str = "PING", *, at_once: bool = False) -> None:
         self._interval = interval
         self._text = text
+        self._at_once = at_once
         self._due: float | None = None
 
     def started(self, now: float) -> None:
         """Note that the first subscription frame was sent."""
         if self._due is None:
-            self._due = now + self._interval
+            self._due = now if self._at_once else now + self._interval
 
     def stopped(self) -> None:
         """Note that the connection is gone."""

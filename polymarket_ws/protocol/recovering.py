@@ -59,9 +59,11 @@ CLOCKS_APART_MILLISECONDS = 5_000
 #: Waits between tries after one failed, seconds; the last is repeated.
 RETRY_SECONDS = (2.0, 5.0, 15.0, 60.0)
 
-#: Orders that REST does not know so many times are given up: it forgets orders that ended
-#: (py-clob-client issue 217), but may lag behind the stream once.
-MOST_MISSES = 2
+#: After an answer the account is asked once more, without holding anything back: REST is
+#: served by several machines, and one that lags behind by seconds does not know the end of
+#: the gap yet.
+LOOKS = 2
+LOOK_AGAIN_SECONDS = 5.0
 
 #: Wire bytes of live events that are held back at most: the default of ``Delivery``.
 MOST_BYTES = 16 * 1024 * 1024
@@ -143,7 +145,8 @@ class _KnownTrade:
 
     ``told`` is every status that was told; none of a trade that was only learnt.
     ``from_rest``: whether the latest was told from REST. ``heard_on``: the number of the
-    connection that told of it last. ``asked_on``: that on which REST was asked for it by id.
+    connection that told of it last. ``looked_up``: the number of the look in which REST was
+    asked for it by id.
     """
 
     status: str
@@ -152,7 +155,7 @@ class _KnownTrade:
     told: set[str] = attrs.field(factory=set)
     from_rest: bool = False
     heard_on: int = 0
-    asked_on: int = 0
+    looked_up: int = 0
 
 
 @attrs.define
@@ -164,8 +167,7 @@ class _KnownOrder:
     told: bool = False
     from_rest: bool = False
     heard_on: int = 0
-    asked_on: int = 0
-    misses: int = 0
+    looked_up: int = 0
 
 
 class Recovering:
@@ -198,6 +200,9 @@ class Recovering:
         self._held_bytes = 0
         self._holding_until: float | None = None
         self._asked: Question | None = None
+        self._asked_since = 0
+        self._look = 0
+        self._looks_left = 0
         self._ask_at: float | None = None
         self._tries = 0
 
@@ -229,6 +234,8 @@ class Recovering:
             self._missed_since = _earliest(began, self._missed_since)
         self._ask_at = now
         self._tries = 0
+        self._look += 1
+        self._looks_left = 1 if self._only_learns else LOOKS
         if not self._only_learns and self._holding_until is None:
             self._holding_until = now + self._timeout
 
@@ -238,6 +245,11 @@ class Recovering:
         It is told before the end is: nothing of a connection comes after the next began.
         """
         return self._release()
+
+    @property
+    def holding_until(self) -> float | None:
+        """When :meth:`give_up` has something to say; ``None`` while nothing is held back."""
+        return self._holding_until
 
     @property
     def deadline(self) -> float | None:
@@ -261,14 +273,15 @@ class Recovering:
             # A trade from before the gap may have been settled in it.
             if trade.match_time is not None and trade.match_time >= reach:
                 after = min(after, trade.match_time)
-            elif trade.asked_on != self._epoch:
+            elif trade.looked_up != self._look:
                 old.append(trade_id)
         unsure = (
             order_id
             for order_id, order in self._open.items()
-            if self._epoch not in (order.heard_on, order.asked_on)
+            if order.heard_on != self._epoch and order.looked_up != self._look
         )
         self._asked = Question(max(0, after), tuple(unsure), tuple(old[-MOST_TRADE_IDS:]))
+        self._asked_since = self._opened_at
         return self._asked
 
     # -- what arrives ------------------------------------------------------------------------
@@ -328,7 +341,7 @@ class Recovering:
             self._missed_since = _earliest(again, self._missed_since)
         return again is not None
 
-    def answered(self, account: Account) -> list[Event]:
+    def answered(self, account: Account, now: float) -> list[Event]:
         """Return what the stream missed, then what was held back.
 
         Where there was another gap since the question, or only a part was answered, the
@@ -345,28 +358,30 @@ class Recovering:
         for trade_id in self._asked.trade_ids if self._asked is not None else ():
             trade = self._trades.get(trade_id)
             if trade is not None:
-                trade.asked_on = self._epoch
-        if account.is_complete:
-            self._missed_since = None
-        reopened = self._end_asking()
+                trade.looked_up = self._look
         self._only_learns = False
         self._tries = 0
-        if reopened:
-            # opened() has set when.
+        if account.is_complete:
+            # Up to there all is known, but for what REST does not know yet itself.
+            self._missed_since = self._asked_since
+        if self._end_asking() or not account.is_complete:
+            self._ask_at = now
             return recovered
-        if not account.is_complete:
-            # Any time is past this one.
-            self._ask_at = 0.0
-            return recovered
-        self._ask_at = None
+        self._look += 1
+        self._looks_left -= 1
+        if self._looks_left > 0:
+            self._ask_at = now + LOOK_AGAIN_SECONDS
+        else:
+            self._ask_at = None
+            self._missed_since = None
         return [*recovered, *self._release()]
 
     def _missed_trades(self, trades: Iterable[Trade], held: Mapping[str, Event]) -> list[Event]:
-        missed: list[Event] = []
-        for trade in trades:
-            if self._is_missed(trade, held.get(trade.id)):
-                missed.append(attrs.evolve(trade, recovered=True))
-        return missed
+        return [
+            attrs.evolve(trade, recovered=True)
+            for trade in trades
+            if self._is_missed(trade, held.get(trade.id))
+        ]
 
     def _is_missed(self, trade: Trade, held: Event | None) -> bool:
         """Return whether a trade of REST is to be told, and learn from it."""
@@ -408,8 +423,7 @@ class Recovering:
             known = self._open.get(order.id)
             if known is None or self._is_told_live(order.id, held):
                 continue
-            known.asked_on = self._epoch
-            known.misses = 0
+            known.looked_up = self._look
             if _rests(order):
                 # It was placed a moment ago, and the list of open orders lags behind.
                 missed += self._missed_open_order(order)
@@ -419,9 +433,10 @@ class Recovering:
         for order_id in account.missing_orders:
             known = self._open.get(order_id)
             if known is not None and not self._is_told_live(order_id, held):
-                known.asked_on = self._epoch
-                known.misses += 1
-                if known.misses >= MOST_MISSES:
+                known.looked_up = self._look
+                if self._looks_left <= 1:
+                    # Not placed a moment ago, then: REST forgets orders that ended
+                    # (py-clob-client issue 217).
                     del self._open[order_id]
         return missed
 
@@ -437,7 +452,6 @@ class Recovering:
         told = not self._only_learns and (is_new or filled)
         if known is None:
             known = _KnownOrder(matched)
-        known.misses = 0
         self._note_order(
             order.id,
             known,
@@ -498,7 +512,6 @@ class Recovering:
         if known is None:
             known = _KnownOrder(matched)
         known.heard_on = self._epoch
-        known.misses = 0
         if known.from_rest and matched <= known.matched and (known.ended or not ends):
             return False
         self._note_order(order.id, known, matched=matched, ended=ends, from_rest=False)

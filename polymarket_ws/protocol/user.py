@@ -37,7 +37,9 @@ class UserDialect:
 
     def heartbeat(self) -> TextPing:
         """Return a heartbeat for one connection."""
-        return TextPing(PING_INTERVAL)
+        # At once, too: nothing acknowledges a subscription, but the answer to what was sent
+        # behind it shows that the server has read it.
+        return TextPing(PING_INTERVAL, at_once=True)
 
     def features(self, kinds: frozenset[type[Event]]) -> bool:  # noqa: ARG002 no switch here
         """Return whether these classes need a switch: none does here."""
@@ -49,7 +51,7 @@ class UserDialect:
 
     def rejection(self, text: bytes) -> str | None:
         """Return the server's words if a text that is no JSON refuses something."""
-        return text.decode() if text.strip() == _REJECTION else None
+        return _REJECTION.decode() if text.strip() == _REJECTION else None
 
     def first(self, ids: list[str], *, features: bool) -> str:  # noqa: ARG002 no switch here
         """Return the frame that opens a connection. Never logged: the secret is in it."""

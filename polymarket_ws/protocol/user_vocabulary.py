@@ -15,9 +15,10 @@ _ORDER_TYPES = frozenset(("PLACEMENT", "UPDATE", "CANCELLATION"))
 
 def _infer(wire: Mapping[str, object]) -> str:
     # Captures of 2025 carry only the second, inner type.
-    if wire.get("type") in _ORDER_TYPES:
-        return "order"
-    return "trade" if wire.get("type") == "TRADE" else ""
+    inner = wire.get("type")
+    if not isinstance(inner, str):
+        return ""
+    return "order" if inner in _ORDER_TYPES else "trade" if inner == "TRADE" else ""
 
 
 USER_VOCABULARY = Vocabulary(

@@ -119,6 +119,7 @@ class Connection:
         self._changed = changed
         self._failed = failed
         self._check = check
+        self._are_credentials_right = False
         self._recovery = recovery
         self._readiness = Readiness()
         if recovery is not None:
@@ -280,6 +281,7 @@ class Connection:
         until = time.monotonic() + _ATTEMPT_SECONDS if limit is None else limit
         try:
             Errand("check", check, self._readiness.wake).result(self._wait, until)
+            self._are_credentials_right = True
         except AuthenticationFailed:
             raise
         except (PolymarketWSError, TimeoutError) as error:
@@ -427,6 +429,8 @@ class Connection:
         self.last_error = f"{end.code} {end.reason}".rstrip()
         now = time.monotonic()
         self._warnings.warn("lost", now, "%s: connection lost: %s", self._host, self.last_error)
+        if self._recovery is not None:
+            self._router.route(self._recovery.closed(), 0)
         self._router.disconnected()
         self._router.tell(self._session.closed(end.code, end.reason, time.time()))
         self._flush_events()
@@ -445,7 +449,9 @@ class Connection:
         That is how the user channel answers wrong ones; a retry would get the same answer.
         """
         session = self._session
-        if session.authenticates and session.begun and session.last_frame_at is None:
+        if self._are_credentials_right or not session.authenticates:
+            return
+        if session.begun and session.last_frame_at is None:
             raise AuthenticationFailed(
                 f"{self._host} hung up right after it was told the credentials ({end.reason}). "
                 "Likely causes: a key, secret and passphrase that do not belong together; a key "

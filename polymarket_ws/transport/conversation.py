@@ -157,6 +157,7 @@ class Conversation:
         for event in recovery.due(now, time.time()):
             if isinstance(event, Lifecycle):
                 self._router.tell(event)
+                self._router.odd.append(event)
             else:
                 self._router.route((event,), _RECOVERED_BYTES)
         self._flush()
@@ -186,6 +187,8 @@ class Conversation:
         session, route, recovery = self._session, self._router.route, self._recovery
         frames = self._parser.feed(data)
         if frames:
+            if recovery is not None and session.begun:
+                recovery.heard(now)
             session.heard(now, received_at)
         for opcode, payload in frames:
             if opcode == TEXT:
