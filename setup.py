@@ -72,9 +72,13 @@ setup(
     extras_require={
         **EXTRAS,
         "all": sorted({needed for extra in EXTRAS.values() for needed in extra}),
+        # What `tox -e docs` needs beside "all".
+        "docs": ["furo>=2024.8.6", "myst-parser>=4.0", "sphinx>=8.1"],
         # What the test suite needs beside "all".
         "test": [
             "hypothesis>=6.100",
+            # What our exchange is checked against. It wants websockets below 16.
+            'polymarket-client==0.14.0; python_version >= "3.11"',
             "pytest>=8.2",
             "pytest-timeout>=2.3",
             "trustme>=1.1",
