@@ -1,0 +1,1 @@
+"""What ``polymarket-ws watch`` shows, and how: state, figures, screen, terminal."""
