@@ -162,7 +162,8 @@ class Client:
         """
         self._engine.check_usable()
         feed = Feed(self, self._engine, self._engine.open_wish(), subscriptions)
-        self._feeds = [held for held in self._feeds if not held.closed] + [feed]
+        with self._engine.lock:
+            self._feeds = [held for held in self._feeds if not held.closed] + [feed]
         self._observers.start()
         return feed
 
@@ -225,6 +226,11 @@ class Client:
         """
         engine = self._engine
         engine.check_fork()
+        if not engine.in_use:
+            logger.warning(
+                "nothing is subscribed, so run() waits for close() alone: call client.listen(…) "
+                "or client.subscribe(…) first"
+            )
         self._warn_of_the_unfed()
         try:
             engine.wait_until(lambda: engine.closed or engine.error is not None, Deadline(None))

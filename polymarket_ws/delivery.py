@@ -25,7 +25,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate, islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -35,7 +35,10 @@ from polymarket_ws.events.lifecycle import Dropped, Lifecycle
 from polymarket_ws.overflow import Front, is_droppable
 from polymarket_ws.transport.deadline import Deadline, acquire_unless
 
-__all__ = ["SLICE_SECONDS", "Budget", "Delivery", "Hand", "Mailbox", "Reading", "Unread"]
+if TYPE_CHECKING:
+    from polymarket_ws.budget import Budget
+
+__all__ = ["SLICE_SECONDS", "Delivery", "Hand", "Mailbox", "Reading", "Unread"]
 
 #: A wait without a limit cannot be interrupted by Ctrl-C on Windows, so it is sliced there.
 SLICE_SECONDS = 0.25 if os.name == "nt" else 3600.0
@@ -155,62 +158,6 @@ class Hand:
         counts = self.before.copy()
         counts.update(map(type, self.events[:position]))
         return counts
-
-
-class Budget:
-    """Bounds the sum of several mailboxes.
-
-    Without a lock: each mailbox publishes what it holds in one assignment, and the sum is
-    taken anew each time, so nothing can drift.
-    """
-
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
-        self._mailboxes: list[Mailbox] = []
-
-    def join(self, mailbox: Mailbox) -> None:
-        """Let ``mailbox`` count."""
-        self._mailboxes.append(mailbox)
-
-    def leave(self, mailbox: Mailbox) -> None:
-        """Let ``mailbox`` count no longer."""
-        # A new list: another thread may be summing up the old one.
-        self._mailboxes = [other for other in self._mailboxes if other is not mailbox]
-
-    def excess(self) -> tuple[int, int]:
-        """Return how many events and bytes too many are held, never below 0."""
-        events = size = 0
-        for mailbox in self._mailboxes:
-            if not mailbox.closed:
-                held_events, held_bytes = mailbox.held
-                events += held_events
-                size += held_bytes
-        return (
-            max(0, events - self._delivery.max_events),
-            max(0, size - self._delivery.max_bytes),
-        )
-
-    def relieve(self) -> int:
-        """Make room if the sum is over its limit; return how many events were dropped.
-
-        The fullest pays, and not the one that just received: one slow stream must never
-        cost another its events.
-        """
-        if self.excess() == (0, 0):
-            return 0
-        mailboxes = [mailbox for mailbox in self._mailboxes if not mailbox.closed]
-        for mailbox in mailboxes:
-            mailbox.measure()
-        dropped = 0
-        for mailbox in sorted(mailboxes, key=self._share, reverse=True):
-            if self.excess() == (0, 0):
-                break
-            dropped += mailbox.shed_for(self)
-        return dropped
-
-    def _share(self, mailbox: Mailbox) -> float:
-        events, size = mailbox.held
-        return max(events / self._delivery.max_events, size / self._delivery.max_bytes)
 
 
 #: Stands in the row where an event was dropped.
@@ -465,6 +412,11 @@ class Mailbox:
             )
 
     # -- all of the following requires holding the lock ----------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is put any more: it was closed, or an error ends the row."""
+        return self.closed or self.error is not None
 
     def _is_closed(self) -> bool:
         return self.closed

@@ -12,6 +12,7 @@ a signal handler or a finalizer.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -22,8 +23,9 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from polymarket_ws.budget import Budget
 from polymarket_ws.credentials import Credentials
-from polymarket_ws.delivery import SLICE_SECONDS, Budget, Delivery, Mailbox, Unread
+from polymarket_ws.delivery import SLICE_SECONDS, Delivery, Mailbox, Unread
 from polymarket_ws.errors import ClientClosed, ClientForked, CredentialsNotFound, UsageError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.user import UserEvent
@@ -64,7 +66,8 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.lock = threading.RLock()
-        self._bells: list[queue.SimpleQueue[None]] = []
+        # A dictionary: adding and taking out are one step each, whoever else does so.
+        self._bells: dict[queue.SimpleQueue[None], None] = {}
         self._opener = Opener(
             ssl_context=settings.ssl_context,
             proxy=settings.proxy,
@@ -84,7 +87,7 @@ class Engine:
         self._dropped_by_the_gone = 0
         self.asked: deque[tuple[Mailbox, Mapping[str, Mapping[str, Kinds]]]] = deque()
         self._obeying = False
-        self._ending: tuple[Connection, ...] = ()
+        self._leaving: tuple[Connection, ...] = ()
         self._pid: int | None = None
         self._wanted: set[type[Event]] = set()
         self.closed = False
@@ -142,11 +145,9 @@ class Engine:
                 "since needs REST: credentials with the wallet's address, and endpoints whose "
                 "clob belongs to user"
             )
-        # Observers are told each event once, and the other connection tells it.
-        quiet = bool(self._shards["user"].connections)
 
         def make() -> Connection:
-            return self._make_user_connection(since=since, quiet=quiet)
+            return self._make_user_connection(since=since)
 
         self._since[mailbox] = Shards(make, _ALL_ON_ONE)
 
@@ -180,7 +181,11 @@ class Engine:
                 return
             self._obeying = True
             try:
-                self._want(*self.asked.popleft())
+                # None left: a signal handler passed it on between the look and the mark,
+                # where Python 3.10 may still be interrupted.
+                with contextlib.suppress(IndexError):
+                    mailbox, changes = self.asked.popleft()
+                    self._want(mailbox, changes)
             finally:
                 self._obeying = False
         if self.closed:
@@ -208,7 +213,13 @@ class Engine:
             mailbox.close()
             for shards in self._all_shards():
                 shards.forget_consumer(mailbox)
-            self._ending += self._connections_of(self._since.pop(mailbox, None))
+            own = self._since.get(mailbox)
+            if own is not None:
+                self._leaving = (
+                    *(item for item in self._leaving if not item.ended),
+                    *own.connections,
+                )
+                del self._since[mailbox]
             if mailbox in self._mailboxes:
                 self._mailboxes.remove(mailbox)
                 # What is counted must not run backwards.
@@ -225,7 +236,7 @@ class Engine:
             observes=self.interest.observes,
         )
 
-    def _make_user_connection(self, since: int | None = None, *, quiet: bool = False) -> Connection:
+    def _make_user_connection(self, since: int | None = None) -> Connection:
         settings = self._settings
         credentials = settings.credentials
         if credentials is None:
@@ -238,12 +249,21 @@ class Engine:
             connection=number,
             recovers=settings.recovers,
         )
-        observes = _nothing if quiet else self.interest.observes
+
+        def observes(kind: type[Event]) -> bool:
+            # Observers are told each event once: by the first connection that has them all.
+            return self.interest.observes(kind) and not any(
+                item.number < number and item.has_everything
+                for item in self.connections()
+                if item.channel == "user"
+            )
+
         if not settings.recovers:
             return self._connection(number, settings.endpoints.user, session, observes=observes)
         recovering = Recovering(
             timeout=settings.recovery_timeout,
             most_held=settings.delivery.max_events,
+            most_bytes=settings.delivery.max_bytes,
             since=since,
         )
         rest = _Rest(settings, credentials)
@@ -305,25 +325,20 @@ class Engine:
 
     def connections(self) -> tuple[Connection, ...]:
         """Return the connections that have not ended."""
-        # Those of a consumer that is gone end by themselves a moment later.
-        self._ending = tuple(item for item in self._ending if not item.ended)
-        return (
-            *(item for shards in self._all_shards() for item in shards.connections),
-            *self._ending,
-        )
+        # Those of a consumer that is gone end by themselves a moment later. Read after
+        # the shards: what moves from there to here meanwhile is then in both, not in neither.
+        carried = [item for shards in self._all_shards() for item in shards.connections]
+        leaving = [item for item in self._leaving if not item.ended]
+        return tuple(dict.fromkeys((*leaving, *carried)))
 
     def _all_shards(self) -> tuple[Shards, ...]:
         return (*self._shards.values(), *tuple(self._since.values()))
-
-    @staticmethod
-    def _connections_of(shards: Shards | None) -> tuple[Connection, ...]:
-        return () if shards is None else shards.connections
 
     def wait_until(self, reached: Callable[[], bool], deadline: Deadline) -> bool:
         """Wait until ``reached`` is true after a change of state; False at the deadline."""
         bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         try:
-            self._bells.append(bell)
+            self._bells[bell] = None
             while not reached():
                 remaining = deadline.remaining()
                 if remaining == 0.0:
@@ -338,8 +353,7 @@ class Engine:
                     continue
             return True
         finally:
-            # A new list: another thread may be ringing the bells of the old one.
-            self._bells = [other for other in self._bells if other is not bell]
+            self._bells.pop(bell, None)
 
     def all_open(self) -> bool:
         """Whether there are connections and every one of them is open."""
@@ -411,7 +425,7 @@ class Engine:
             return
         self.lock = threading.RLock()
         self._obeying = False
-        self._bells = []
+        self._bells = {}
         forked = ClientForked("this client was in use when the process forked; make a new one")
         for mailbox in [*self._mailboxes, self.observed]:
             mailbox.after_fork_in_child(forked)
@@ -446,10 +460,6 @@ class _Rest:
             proxy=self._settings.proxy,
             ssl_context=self._settings.ssl_context,
         )
-
-
-def _nothing(_: type[Event]) -> bool:
-    return False
 
 
 #: For the fork hook alone, which cannot be unregistered and so cannot hold an engine.

@@ -98,6 +98,9 @@ class StreamGap(PolymarketWSError):
         super().__init__(f"the stream has a gap here: {event}")
         self.event = event
 
+    def __reduce__(self) -> tuple[type[StreamGap], tuple[Lifecycle]]:
+        return StreamGap, (self.event,)
+
 
 class SlowConsumer(PolymarketWSError):
     """The consumer is too slow for ``Delivery`` and nothing may be dropped."""
@@ -121,3 +124,6 @@ class ProtocolViolation(PolymarketWSError):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[type[ProtocolViolation], tuple[int, str]]:
+        return ProtocolViolation, (self.code, str(self))

@@ -148,13 +148,15 @@ class Observers:
         with self._lock:
             if self._thread is not None or not self._observers or self._mailbox.closed:
                 return
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=_dispatch,
                 args=(weakref.ref(self), self._mailbox),
                 name="polymarket-ws-observers",
                 daemon=True,
             )
-            self._thread.start()
+            # Kept only once it runs: where no thread can be had, a later call tries again.
+            thread.start()
+            self._thread = thread
 
     def join(self, timeout: float | None) -> bool:
         """Wait for the thread to end; False, with the callback's name logged, if it did not."""

@@ -75,6 +75,7 @@ class Front:
         self._items: list[Event | Hole] = []
         self._sizes: list[int] = []
         self._segment: dict[_Key, Lifecycle | Hole] = {}
+        self._gaps: dict[int, float] = {}
         self.undroppable = 0
         self.bytes = 0
 
@@ -106,8 +107,14 @@ class Front:
                 segment[lost] = event
                 return 0
             # It was made again meanwhile and is lost again: for the reader it still is.
-            void = [(number, kind, True) for kind in (Connected, Subscribed)]
-            return 1 + sum(segment.pop(key, None) is not None for key in void)
+            made = segment.pop((number, Connected, True), None)
+            if isinstance(made, Connected):
+                self._gaps[number] = self._gaps.get(number, 0.0) + made.gap_seconds
+            asked = segment.pop((number, Subscribed, True), None)
+            return 1 + (made is not None) + (asked is not None)
+        if isinstance(event, Connected) and number in self._gaps:
+            # One long gap: as long as all that were folded into it.
+            event = attrs.evolve(event, gap_seconds=event.gap_seconds + self._gaps.pop(number))
         key = (number, type(event), lost in segment)
         # Taken out and put back at the end: the latest is true, and true only now.
         earlier = segment.pop(key, None)

@@ -252,13 +252,16 @@ class Router:
 
     def forget_the_gone(self) -> bool:
         """Drop consumers whose mailbox is closed; return whether there were any."""
-        gone = [lane for lane in self._lanes.values() if lane.mailbox.closed]
+        gone = [lane for lane in self._lanes.values() if lane.mailbox.ended]
         left: dict[str, None] = {}
         for lane in gone:
             left.update(dict.fromkeys(lane.wishes))
             for key in tuple(lane.wishes):
                 self._set(lane, key, _NOTHING)
             del self._lanes[lane.mailbox]
+            if lane.mailbox.closed:
+                # Whoever dropped it took no lock, so what waits in it is still there.
+                lane.mailbox.close()
         if gone:
             self._decode()
             self._tell_observers_of_the_end(left, 0)
@@ -331,14 +334,17 @@ class Router:
         unknown: list[str] = []
         for key, had in before.items():
             kinds = lane.wishes.get(key, _NOTHING)
-            if key not in sent or Book not in kinds or kinds & _BOOK_KINDS <= had:
+            if Book not in kinds or kinds & _BOOK_KINDS <= had:
                 continue
             journal = self._journals.get(key)
             book = None if journal is None else journal.fold()
             if book is not None:
                 self._queue(lane, book, _LEVEL_BYTES * (len(book.bids) + len(book.asks)) + 200)
                 continue
-            unknown.append(key)
+            if key in sent:
+                unknown.append(key)
+            # Not asked for yet, its changes may come all the same: with those of the other
+            # outcome, which was.
             if PriceChange in kinds - had:
                 self._bookless.setdefault(key, []).append(lane)
                 self._lead(lane, key, kinds - {PriceChange})
@@ -536,7 +542,7 @@ class Router:
             about = [asset_id for asset_id in named if asset_id in self._routes]
         if isinstance(event, DecodeFailure):
             # It may have been a change of a book: whoever joins now needs a fresh one.
-            if not about or len(event.raw) > _PERHAPS_CUT:
+            if not about or len(event.raw.encode()) > _PERHAPS_CUT:
                 self._journals.clear()
             for asset_id in about:
                 self._journals.pop(asset_id, None)

@@ -191,6 +191,8 @@ class Feed:
 
     def _check_open(self) -> None:
         self._engine.check_usable()
+        if self._mailbox.error is not None:
+            raise self._mailbox.error.with_traceback(None)
         if self._mailbox.closed:
             raise StreamClosed("this feed is closed; make a new one with subscribe or listen")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import socket
 import threading
 import time
 import traceback
@@ -97,6 +98,11 @@ def ask(script: Script, question: Question = NOTHING, **options: Any) -> Account
 def instead(path: str, reply: Reply) -> Script:
     """Answer one path with ``reply`` and all others with an empty page."""
     return lambda request: reply if request.path == path else page()
+
+
+def hang(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.recv(1)
 
 
 def everything(error: BaseException) -> str:
@@ -302,7 +308,7 @@ def test_order_that_is_no_order_is_connection_failed() -> None:
 def test_no_answer_is_connection_failed_in_time(seconds: Callable[[float], float]) -> None:
     began = time.monotonic()
     with (
-        raw_server(lambda connection: connection.recv(65536) and connection.recv(1)) as url,
+        raw_server(hang) as url,
         pytest.raises(ConnectionFailed, match="did not answer within 0.3 s") as caught,
     ):
         ask_account(NOTHING, key(), clob=url, timeout=0.3)

@@ -28,6 +28,7 @@ LAYERS = [
     {"api_key", "conversion"},
     {"book_side", "book_snapshot", "credentials", "overflow", "request"},
     {"delivery"},
+    {"budget"},
     {"authentication", "book", "protocol", "rest", "simulator"},
     {"account"},
     {"recording", "recovery", "routing"},

@@ -7,58 +7,18 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from polymarket_ws.delivery import Budget, Delivery, Hand, Mailbox, Unread
+from polymarket_ws.delivery import Delivery, Hand, Mailbox, Unread
 from polymarket_ws.errors import ClientForked, ConnectionFailed, SlowConsumer, UsageError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Connected, Disconnected, Dropped, Lifecycle
 from polymarket_ws.events.market import LastTradePrice
 from polymarket_ws.overflow import is_droppable
 from polymarket_ws.transport.deadline import Deadline
+from tests.mailboxes import NOW, balance, put, take, trade, trades
 from tests.market_server import eventually
-
-NOW = Deadline(0)
-
-
-def trade(number: int) -> LastTradePrice:
-    return LastTradePrice(
-        market="m", asset_id="1", price=Decimal(1), size=Decimal(number), side="BUY"
-    )
-
-
-def trades(*numbers: int) -> list[Event]:
-    return [trade(number) for number in numbers]
-
-
-def put(mailbox: Mailbox, *numbers: int, size: int = 1) -> int:
-    return mailbox.put(trades(*numbers), [size] * len(numbers))
-
-
-def take(mailbox: Mailbox, most: int = sys.maxsize) -> list[Event]:
-    """Return up to ``most`` events that are there now."""
-    taken: list[Event] = []
-    while len(taken) < most:
-        try:
-            hand = mailbox.refill(NOW)
-        except TimeoutError:
-            break
-        if hand is None:
-            break
-        taken.append(hand.events[hand.position])
-        hand.position += 1
-    return taken
-
-
-def balance(mailbox: Mailbox) -> None:
-    """Check that every event that was put is in exactly one place."""
-    reading = mailbox.reading()
-    read = sum(reading.read.values()) - reading.read[Dropped]
-    elsewhere = reading.waiting + reading.dropped + reading.merged + reading.discarded
-    assert reading.received == read + elsewhere
-
 
 # Settings.
 
@@ -358,79 +318,6 @@ def test_forked_copy_raises_whatever_held_its_lock() -> None:
         mailbox.refill(Deadline(None))
     done.set()
     thread.join()
-
-
-# Several mailboxes.
-
-
-def test_slow_mailbox_pays_for_the_sum_and_the_fast_one_does_not() -> None:
-    budget = Budget(Delivery(max_events=100))
-    slow = Mailbox(Delivery(), budget)
-    fast = Mailbox(Delivery(max_events=12), budget)
-    read: list[Event] = []
-    for number in range(500):
-        put(slow, number)
-        put(fast, number)
-        if number % 10 == 9:
-            read += take(fast)
-    assert read == trades(*range(500))
-    assert slow.reading().waiting <= 100
-    assert slow.reading().dropped >= 400
-
-
-def test_read_events_do_not_count_towards_the_sum() -> None:
-    budget = Budget(Delivery(max_events=10))
-    one = Mailbox(Delivery(), budget)
-    other = Mailbox(Delivery(), budget)
-    put(one, *range(9))
-    assert take(one) == trades(*range(9))
-    assert put(other, *range(10)) == 0
-
-
-def test_closed_mailbox_does_not_count_towards_the_sum() -> None:
-    budget = Budget(Delivery(max_events=10))
-    closed, abandoned, other = (Mailbox(Delivery(), budget) for _ in range(3))
-    put(closed, *range(5))
-    put(abandoned, *range(5))
-    closed.close()
-    abandoned.abandon()
-    assert put(other, *range(10)) == 0
-    assert put(other, 10) == 1
-
-
-def test_failing_mailbox_is_cut_when_the_sum_is_exceeded() -> None:
-    budget = Budget(Delivery(max_events=10))
-    strict = Mailbox(Delivery(overflow="fail"), budget)
-    other = Mailbox(Delivery(), budget)
-    put(strict, *range(8))
-    put(other, *range(4))
-    assert take(strict, 6) == trades(*range(6))
-    with pytest.raises(SlowConsumer):
-        strict.refill(NOW)
-    assert take(other) == trades(*range(4))
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 2), st.integers(0, 8), st.integers(1, 30), st.integers(0, 9)),
-        max_size=60,
-    )
-)
-def test_sum_is_bounded_whatever_happens(
-    steps: list[tuple[int, int, int, int]],
-) -> None:
-    bounds = Delivery(max_events=20, max_bytes=200)
-    budget = Budget(bounds)
-    mailboxes = [Mailbox(Delivery(), budget) for _ in range(3)]
-    for which, count, size, read in steps:
-        put(mailboxes[which], *range(count), size=size)
-        waiting = [mailbox.reading() for mailbox in mailboxes]
-        # Of each a hand may be beyond reach.
-        assert sum(item.waiting for item in waiting) <= 20
-        assert sum(item.waiting_bytes for item in waiting) <= 200
-        take(mailboxes[which], read)
-        for mailbox in mailboxes:
-            balance(mailbox)
 
 
 # Against a naive model.

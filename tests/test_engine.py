@@ -112,14 +112,14 @@ def test_everybody_who_waits_is_told(engine: Engine) -> None:
     for thread in threads:
         thread.join(SOON)
     assert reached == [True] * 3
-    assert engine._bells == []
+    assert engine._bells == {}
 
 
 def test_wait_that_is_in_vain_ends_at_its_deadline(engine: Engine) -> None:
     began = time.monotonic()
     assert not engine.wait_until(lambda: False, Deadline(0.05))
     assert 0.045 <= time.monotonic() - began < scaled(2.0)
-    assert engine._bells == []
+    assert engine._bells == {}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 
 import pytest
@@ -40,3 +41,13 @@ def test_gap_holds_the_event_where_the_hole_is() -> None:
 
 def test_violation_holds_the_close_code() -> None:
     assert ProtocolViolation(1002, "reserved bits").code == 1002
+
+
+@pytest.mark.parametrize(
+    "error", [StreamGap(Dropped(count=3)), ProtocolViolation(1002, "reserved bits")]
+)
+def test_errors_with_facts_survive_pickling(error: PolymarketWSError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)

@@ -12,6 +12,7 @@ import pytest
 
 from polymarket_ws.simulator import Exchange
 from tests.cli.shell import run, started
+from tests.conftest import scaled
 from tests.production import Production, as_production, interrupt
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,7 +21,7 @@ TYPED = ROOT / "tests" / "typing" / "readme"
 
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-LOOP, BOOK, OBSERVER = PROGRAMS
+LOOP, BOOK, OBSERVER, ORDERS = PROGRAMS
 
 interrupted = pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
 
@@ -45,7 +46,12 @@ def written(folder: Path, program: str) -> Path:
 
 def test_readme_has_the_programs_that_the_type_checkers_read() -> None:
     files = {path.name: path.read_text(encoding="utf-8") for path in TYPED.glob("*.py")}
-    assert files == {"loop.py": LOOP, "book.py": BOOK, "observer.py": OBSERVER}
+    assert files == {
+        "loop.py": LOOP,
+        "book.py": BOOK,
+        "observer.py": OBSERVER,
+        "orders.py": ORDERS,
+    }
 
 
 @interrupted
@@ -95,6 +101,41 @@ def test_observer_is_called_for_trades_until_interrupted(
         interrupt(process)
     assert all(re.fullmatch(r"(BUY|SELL) [\d.]+ at 0\.\d+\n", line) for line in lines)
     assert process.returncode == -signal.SIGINT
+
+
+@interrupted
+def test_own_orders_and_fills_are_printed_and_none_is_lost_in_a_gap(
+    exchange: Exchange, production: Production, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = exchange.account
+    key = account.credentials.reveal()
+    for name, field in (("KEY", "apiKey"), ("SECRET", "secret"), ("PASSPHRASE", "passphrase")):
+        monkeypatch.setenv(f"POLYMARKET_API_{name}", key[field].encode().decode())
+    monkeypatch.setenv("POLYMARKET_ADDRESS", str(account.credentials.address))
+    market = exchange.market()
+    token = market.info.asset_ids[0]
+    with production.running(written(tmp_path, ORDERS)) as process:
+        assert process.stdout is not None
+        assert exchange.wait_for(
+            lambda: any(connection.path == "/ws/user" for connection in exchange.connections),
+            scaled(20),
+        )
+        # Whatever was placed before the subscription was read is of no interest here.
+        assert exchange.wait_for(
+            lambda: any("PING" in text for _, text in exchange.received), scaled(20)
+        )
+        order_id = account.place(token, "BUY", "0.01", 7)
+        placed = process.stdout.readline()
+        exchange.drop("reset")
+        account.cancel(order_id)
+        account.place(token, "BUY", "0.99", 5, "FOK")
+        account.finish_trades()
+        after: list[str] = []
+        while not any(line.startswith("CONFIRMED BUY 5 at ") for line in after):
+            after.append(process.stdout.readline())
+            assert after[-1], process.stderr
+        interrupt(process)
+    assert placed == "PLACEMENT BUY 0 of 7\n"
 
 
 @interrupted

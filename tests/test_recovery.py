@@ -34,14 +34,16 @@ ANSWER = Account(trades=(MISSED,), open_orders=(), ended_orders=())
 class Asking:
     """A recovery with real threads, whose account answers when it is told to."""
 
-    def __init__(self, *replies: Account | Exception, most_held: int = 100) -> None:
+    def __init__(
+        self, *replies: Account | Exception, most_held: int = 100, timeout: float = 10.0
+    ) -> None:
         self.replies = list(replies)
         self.questions: list[Question] = []
         self.threads: list[threading.Thread] = []
         self.go = threading.Semaphore(0)
         self.woken = threading.Semaphore(0)
         self.recovery = Recovery(
-            Recovering(timeout=10.0, most_held=most_held, since=int(START * 1000) - 60_000),
+            Recovering(timeout=timeout, most_held=most_held, since=int(START * 1000) - 60_000),
             self.ask,
             connection=3,
         )
@@ -77,6 +79,38 @@ def test_answer_comes_before_what_was_held_back() -> None:
     assert asking.recovery.take([LIVE], 100) == []
     assert asking.answered(1.0) == [attrs.evolve(MISSED, recovered=True), LIVE]
     assert asking.recovery.take([attrs.evolve(LIVE, status="MINED")], 100) != []
+
+
+def test_account_is_not_asked_before_the_server_has_read_the_subscription() -> None:
+    asking = Asking(ANSWER)
+    asking.recovery.opened(20.0, START + 20, START + 1)
+    asking.recovery.due(20.5, START + 20)
+    assert asking.questions == []
+    assert asking.recovery.deadline == 22.0
+    asking.recovery.heard(21.0)
+    assert asking.recovery.deadline == 21.0
+    asking.recovery.due(21.0, START + 21)
+    asking.answered(21.5)
+    assert len(asking.questions) == 1
+
+
+def test_account_is_asked_although_the_server_says_nothing() -> None:
+    asking = Asking(ANSWER)
+    asking.recovery.opened(20.0, START + 20, START + 1)
+    asking.recovery.due(22.0, START + 22)
+    asking.answered(22.5)
+    assert len(asking.questions) == 1
+
+
+def test_silence_of_the_server_does_not_lengthen_the_holding() -> None:
+    asking = Asking(timeout=0.5)
+    asking.recovery.closed()
+    asking.recovery.opened(20.0, START + 20, START + 1)
+    assert asking.recovery.take([LIVE], 100) == []
+    assert asking.recovery.deadline == 20.5
+    told = asking.recovery.due(20.5, START + 20.5)
+    assert told == [failure_in(told), LIVE]
+    assert asking.recovery.deadline == 22.0
 
 
 def test_asking_has_one_thread_of_its_own_at_a_time_which_ends(

@@ -968,6 +968,7 @@ def test_streams_with_the_same_share_get_the_same_object(bench: Bench) -> None:
 def test_observers_get_what_anybody_wanted_once(bench: Bench) -> None:
     bench.join(YES)
     bench.join(YES, NO)
+    bench.route(book(YES), book(NO))
     bench.read(bench.observers)
     event = change(entry(YES), entry(NO), entry(UP))
     bench.route(event, trade(YES), trade(UP))
@@ -1164,3 +1165,15 @@ def test_what_mailboxes_drop_is_counted(bench: Bench) -> None:
         bench.route(trade(YES))
     bench.router.flush()
     assert 20 <= bench.router.dropped < 30
+
+
+def test_changes_of_an_asset_that_was_just_added_wait_for_its_book(bench: Bench) -> None:
+    mailbox = bench.join(NO)
+    bench.route(book(NO))
+    bench.want(mailbox, {NO: DEFAULT, YES: DEFAULT})
+    bench.read(mailbox)
+    # The server names both outcomes, and was asked for one of them so far.
+    bench.route(change(entry(YES), entry(NO)))
+    assert bench.read(mailbox) == [change(entry(NO))]
+    bench.route(book(YES), change(entry(YES), entry(NO)))
+    assert bench.read(mailbox) == [book(YES), change(entry(YES), entry(NO))]

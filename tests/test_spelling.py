@@ -180,6 +180,7 @@ class TestTimes:
     )
     def test_of_games_have_many_spellings(self, value: object) -> None:
         start = new(game_start_time=value).game_start_time
+        assert start is not None
         assert start == datetime(2026, 8, 23, 19, tzinfo=timezone.utc)
         assert start.utcoffset() == timedelta(0)
 

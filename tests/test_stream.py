@@ -668,7 +668,7 @@ def test_last_dropped_stream_leaves_no_thread(server: Loopback, client: Client) 
         break
     gc.collect()
     eventually(lambda: not threads(), "the end of the connection's thread")
-    assert server.open == []
+    eventually(lambda: not server.open, "the end of the server's connection")
     client.subscribe(Market("3")).get(SOON)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 
 import click
@@ -66,17 +67,17 @@ def run(arguments: Sequence[str]) -> int:
         return _MISUSED
     except click.ClickException as error:
         say(_one_line(error.format_message()))
-        silence()
+        silence(sys.stdout)
         return error.exit_code
     except PolymarketWSError as error:
         say(_LOOKUP.sub("WHAT", _LOOKUP_OF.sub(r"\1", str(error))))
         return _MISUSED if isinstance(error, UsageError) else _FAILED
     except (BrokenPipeError, ReaderGone):
-        silence()
+        silence(sys.stdout)
         return _OK
     except KeyboardInterrupt:
         # What is still buffered could wait for ever on a reader that does not read.
-        silence()
+        silence(sys.stdout)
         return _INTERRUPTED
     return _OK
 

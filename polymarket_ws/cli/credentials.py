@@ -18,7 +18,7 @@ from polymarket_ws.credentials import KEYRING_SECONDS, Credentials
 from polymarket_ws.endpoints import Endpoints
 from polymarket_ws.errors import AuthenticationFailed, ConnectionFailed, UsageError
 
-__all__ = ["credentials"]
+__all__ = ["credentials", "found_credentials", "profile_option"]
 
 #: At a terminal somebody may have to type the keyring's own password first.
 _SECONDS_AT_A_TERMINAL: Final = 30.0
@@ -61,7 +61,8 @@ def credentials(context: click.Context) -> None:
 _stored = click.option(
     "--profile", default="default", show_default=True, metavar="NAME", help="Which of several."
 )
-_wherever = click.option(
+#: Gives a command the parameter ``profile``: ``None`` where the option was left out.
+profile_option = click.option(
     "--profile",
     metavar="NAME",
     help="This one of the keyring. By default the environment, then the keyring's `default`.",
@@ -88,15 +89,15 @@ def store(profile: str, address: str | None) -> None:
 
 
 @credentials.command()
-@_wherever
+@profile_option
 def show(profile: str | None) -> None:
     """Say which key would be used, and from where. Secrets are not shown."""
-    key = _found(profile)
+    key = found_credentials(profile)
     Lines().write(f"{_described(key)}, from {key.source}")
 
 
 @credentials.command()
-@_wherever
+@profile_option
 @url_option
 @click.option(
     "--timeout",
@@ -112,7 +113,7 @@ def check(profile: str | None, endpoints: Endpoints | None, timeout: float) -> N
     not be asked.
     """
     where = endpoints or Endpoints()
-    key = _found(profile)
+    key = found_credentials(profile)
     if key.address is None:
         raise click.UsageError(
             f"the key from {key.source} has no address, without which it cannot be checked: set "
@@ -142,7 +143,12 @@ def delete(profile: str, yes: bool) -> None:
     Lines().write(f'removed the profile "{profile.strip()}" from the keyring')
 
 
-def _found(profile: str | None) -> Credentials:
+def found_credentials(profile: str | None) -> Credentials:
+    """Return a profile of the keyring; for ``None`` the environment, then the default one.
+
+    Raises:
+        CredentialsNotFound: there are none, or they could not be had.
+    """
     if profile is None:
         return Credentials.find(timeout=_patience())
     return Credentials.from_keyring(profile, timeout=_patience())

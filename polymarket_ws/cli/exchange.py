@@ -15,7 +15,7 @@ from polymarket_ws.market_info import MarketInfo
 if TYPE_CHECKING:
     from polymarket_ws.simulator.exchange import Exchange
 
-__all__ = ["chosen_exchange", "demo_option", "made_exchange", "url_option"]
+__all__ = ["chosen_exchange", "demo_exchange", "demo_option", "made_exchange", "url_option"]
 
 #: Lively, and still slow enough to see that it is live.
 _DEMO_RATE = 100.0
@@ -72,11 +72,25 @@ def chosen_exchange(
     if not demo:
         yield endpoints or Endpoints(), ()
         return
+    with demo_exchange(endpoints, showcase=True) as exchange:
+        yield Endpoints.at(exchange.url), exchange.markets
+
+
+def demo_exchange(endpoints: Endpoints | None, *, showcase: bool) -> Exchange:
+    """Return the exchange of ``--demo``, which is not started yet.
+
+    Args:
+        endpoints: of ``--url``.
+        showcase: whether it shows what is rare.
+
+    Raises:
+        click.UsageError: ``--url`` was given, too.
+        click.ClickException: the extra ``simulator`` is not installed.
+    """
     if endpoints is not None:
         raise click.UsageError("--demo and --url exclude each other")
     # Unseeded: timestamps are those of the real clock, so that a lag can be told from them.
-    with made_exchange(rate=_DEMO_RATE, markets=_DEMO_MARKETS, showcase=True) as exchange:
-        yield Endpoints.at(exchange.url), exchange.markets
+    return made_exchange(rate=_DEMO_RATE, markets=_DEMO_MARKETS, showcase=showcase)
 
 
 def made_exchange(**arguments: Any) -> Exchange:

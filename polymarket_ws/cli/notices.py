@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import sys
 from types import TracebackType
 
 import click
+
+from polymarket_ws.cli.output import silence
 
 __all__ = ["Notices", "say"]
 
 
 def say(text: str) -> None:
     """Say something on stderr."""
-    # Without anybody to tell, the work goes on.
-    with contextlib.suppress(OSError):
+    try:
         click.echo(f"polymarket-ws: {text}", err=True)
+    except OSError:
+        # Without anybody to tell, the work goes on; what is left in the buffer would fail
+        # once more at the exit, and change its code.
+        silence(sys.stderr)
 
 
 class Notices(logging.Handler):

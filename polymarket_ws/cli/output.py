@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from typing import TextIO
 
 import click
 
@@ -49,12 +50,12 @@ class Lines:
             ) from error
 
 
-def silence() -> None:
+def silence(stream: TextIO | None) -> None:
     """Let what is still buffered go nowhere, so that the exit can neither fail nor wait."""
-    if sys.stdout is None:
+    if stream is None:
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
     finally:
         os.close(nowhere)

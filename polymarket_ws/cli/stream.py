@@ -7,6 +7,13 @@ from contextlib import ExitStack
 
 import click
 
+from polymarket_ws.cli.account import (
+    chosen_account,
+    markets_named,
+    profile_option,
+    refuse_profile,
+    user_option,
+)
 from polymarket_ws.cli.event_names import event_classes
 from polymarket_ws.cli.exchange import chosen_exchange, demo_option, url_option
 from polymarket_ws.cli.notices import Notices, say
@@ -19,7 +26,7 @@ from polymarket_ws.events.lifecycle import Lifecycle
 from polymarket_ws.events.market import MarketEvent, NewMarket
 from polymarket_ws.market_info import MarketInfo
 from polymarket_ws.rest import lookup
-from polymarket_ws.subscriptions import Market, Subscription
+from polymarket_ws.subscriptions import Market, Subscription, User
 
 __all__ = ["stream"]
 
@@ -46,6 +53,8 @@ Kinds = frozenset[type[MarketEvent]]
     is_flag=True,
     help="Also what happens to the stream itself: connected, disconnected, dropped, …",
 )
+@user_option
+@profile_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after N lines.")
 @url_option
 @demo_option
@@ -54,6 +63,8 @@ def stream(
     what: tuple[str, ...],
     kinds: Kinds,
     everything: bool,
+    user: bool,
+    profile: str | None,
     limit: int | None,
     endpoints: Endpoints | None,
     demo: bool,
@@ -64,9 +75,18 @@ def stream(
     or one of its token ids. Only --events new_market needs none: it tells of every new
     market.
 
+    With --user it is your own orders and trades, and WHAT may be left out. A trade is told
+    once for each status, and what a lost connection hid comes afterwards, marked "recovered".
+
     Prices and sizes are strings with all their digits. Connections that were lost, and
     everything else that went wrong, are told on stderr.
     """
+    if user:
+        if kinds:
+            raise click.UsageError("--events chooses what happens in markets: leave --user out")
+        _stream_account(what, endpoints, demo, profile, everything=everything, limit=limit)
+        return
+    refuse_profile(profile)
     if not what and not demo and kinds != frozenset({NewMarket}):
         raise click.UsageError(
             "nothing to stream: name a market by its address on polymarket.com, slug, condition "
@@ -81,6 +101,26 @@ def stream(
         client = stack.enter_context(Client(endpoints=where, proxy="env"))
         wish: Subscription[MarketEvent]
         wish = Market(*assets, events=kinds) if kinds else Market(*assets)
+        _print(client.subscribe(wish).all(), lines, notices, everything=everything, limit=limit)
+
+
+def _stream_account(
+    what: tuple[str, ...],
+    endpoints: Endpoints | None,
+    demo: bool,
+    profile: str | None,
+    *,
+    everything: bool,
+    limit: int | None,
+) -> None:
+    lines = Lines()
+    with ExitStack() as stack:
+        notices = stack.enter_context(Notices(held=True))
+        account = stack.enter_context(chosen_account(endpoints, demo=demo, profile=profile))
+        wish = User(*markets_named(what, account.endpoints))
+        client = stack.enter_context(
+            Client(account.credentials, endpoints=account.endpoints, proxy="env")
+        )
         _print(client.subscribe(wish).all(), lines, notices, everything=everything, limit=limit)
 
 

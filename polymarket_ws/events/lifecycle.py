@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from polymarket_ws.events.event import Event, one_line
+from polymarket_ws.events.event import Event, one_line, short
 
 __all__ = [
     "CallbackFailed",
@@ -102,6 +102,14 @@ class SubscriptionStalled(Lifecycle):
 
     Unknown, misspelled and settled tokens behave like that.
     """
+
+    def __str__(self) -> str:
+        more = f" and {len(self.asset_ids) - 3} more" if len(self.asset_ids) > 3 else ""
+        return (
+            f"SubscriptionStalled {self.channel}#{self.connection}: no book of "
+            f"{', '.join(map(short, self.asset_ids[:3]))}{more} came; unknown, misspelled and "
+            "settled tokens never answer"
+        )
 
 
 @attrs.frozen(kw_only=True)

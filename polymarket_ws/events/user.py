@@ -18,6 +18,11 @@ from polymarket_ws.events.event import Event, aware_time, one_line, plain, short
 __all__ = ["Fill", "MakerOrder", "Order", "Trade", "UserEvent"]
 
 
+def _begins(api_key: str | None) -> str:
+    """Return how an owner is shown: it is an API key, one of the three secrets."""
+    return "None" if api_key is None else repr(f"{api_key[:4]}…")
+
+
 @attrs.frozen(kw_only=True)
 class UserEvent(Event):
     """Base of the events of the user channel.
@@ -76,8 +81,8 @@ class Order(UserEvent):
     status: str | None = None
     order_type: str | None = None
     outcome: str | None = None
-    owner: str | None = None
-    order_owner: str | None = None
+    owner: str | None = attrs.field(default=None, repr=_begins)
+    order_owner: str | None = attrs.field(default=None, repr=_begins)
     maker_address: str | None = None
     associate_trades: tuple[str, ...] = ()
     created_at: int | None = None
@@ -97,7 +102,7 @@ class MakerOrder:
     """
 
     order_id: str
-    owner: str | None = None
+    owner: str | None = attrs.field(default=None, repr=_begins)
     maker_address: str | None = None
     matched_amount: Decimal
     price: Decimal
@@ -158,8 +163,8 @@ class Trade(UserEvent):
     match_time: int | None = None
     last_update: int | None = None
     outcome: str | None = None
-    owner: str | None = None
-    trade_owner: str | None = None
+    owner: str | None = attrs.field(default=None, repr=_begins)
+    trade_owner: str | None = attrs.field(default=None, repr=_begins)
     maker_address: str | None = None
     transaction_hash: str | None = None
     bucket_index: int | None = None
@@ -215,4 +220,4 @@ def _mark(event: UserEvent) -> str:
 
 def _same(owner: str | None, api_key: str) -> bool:
     # UUIDs: their letters may come in either case.
-    return owner is not None and owner.lower() == api_key.lower()
+    return owner is not None and owner != "" and owner.lower() == api_key.lower()

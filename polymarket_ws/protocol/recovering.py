@@ -201,6 +201,7 @@ class Recovering:
         self._holding_until: float | None = None
         self._asked: Question | None = None
         self._asked_since = 0
+        self._asked_look = 0
         self._look = 0
         self._looks_left = 0
         self._ask_at: float | None = None
@@ -282,6 +283,7 @@ class Recovering:
         )
         self._asked = Question(max(0, after), tuple(unsure), tuple(old[-MOST_TRADE_IDS:]))
         self._asked_since = self._opened_at
+        self._asked_look = self._look
         return self._asked
 
     # -- what arrives ------------------------------------------------------------------------
@@ -358,7 +360,7 @@ class Recovering:
         for trade_id in self._asked.trade_ids if self._asked is not None else ():
             trade = self._trades.get(trade_id)
             if trade is not None:
-                trade.looked_up = self._look
+                trade.looked_up = self._asked_look
         self._only_learns = False
         self._tries = 0
         if account.is_complete:
@@ -423,7 +425,7 @@ class Recovering:
             known = self._open.get(order.id)
             if known is None or self._is_told_live(order.id, held):
                 continue
-            known.looked_up = self._look
+            known.looked_up = self._asked_look
             if _rests(order):
                 # It was placed a moment ago, and the list of open orders lags behind.
                 missed += self._missed_open_order(order)
@@ -433,7 +435,7 @@ class Recovering:
         for order_id in account.missing_orders:
             known = self._open.get(order_id)
             if known is not None and not self._is_told_live(order_id, held):
-                known.looked_up = self._look
+                known.looked_up = self._asked_look
                 if self._looks_left <= 1:
                     # Not placed a moment ago, then: REST forgets orders that ended
                     # (py-clob-client issue 217).

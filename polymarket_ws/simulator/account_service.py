@@ -20,6 +20,9 @@ from polymarket_ws.simulator.wire import Message
 
 __all__ = ["AccountService", "RestMode"]
 
+#: How often a request that is left hanging is looked at.
+_LOOK_SECONDS = 0.05
+
 RestMode = Literal["ok", "down", "hang"]
 
 # The live page has 100; few orders should be enough to turn pages.
@@ -78,7 +81,10 @@ class AccountService:
         """
         if self._venue is None or not account_rest.is_private(request.path):
             return None
-        self._changed.wait_for(lambda: self.rest != "hang" or not waits())
+        while self.rest == "hang" and waits():
+            # Looked at now and then: up to version 16 websockets answers requests while it
+            # holds what its reading thread needs to tell that the client has gone.
+            self._changed.wait(_LOOK_SECONDS)
         if self.rest != "ok":
             return account_rest.DOWN
         return account_rest.answer(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import struct
 import sys
@@ -117,6 +118,16 @@ class ClientConnection(ServerConnection):
                 self.socket.shutdown(socket.SHUT_RDWR)
             self.socket.close()
         self.close_socket()
+
+    def has_left(self) -> bool:
+        """Return whether the peer, or somebody here, has ended the TCP connection."""
+        try:
+            readable, _, _ = select.select([self.socket], [], [], 0)
+            return bool(readable) and not self.socket.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except (OSError, ValueError):  # reset, or closed here
+            return True
 
     def abort(self) -> None:
         """End the connection from any thread, even while a write to it is blocked."""

@@ -469,7 +469,10 @@ class Exchange:
             answer = rest.NO_STREAM if path not in streams else rest.NO_UPGRADE
         else:
             with self._changed:
-                private = self._service.answer(request, lambda: connection in self._sockets)
+                client = cast(ClientConnection, connection)
+                private = self._service.answer(
+                    request, lambda: client in self._sockets and not client.has_left()
+                )
                 answer = private or rest.answer(request.path, self._directory)
         return json_response(connection, answer.status, answer.body, answer.headers)
 

@@ -183,6 +183,16 @@ class Connection:
         return not self._thread.is_alive()
 
     @property
+    def channel(self) -> str:
+        """The name of its channel."""
+        return self._session.channel
+
+    @property
+    def has_everything(self) -> bool:
+        """Whether it is open to what belongs to any id; read from other threads, too."""
+        return not self._ended and self._router.everywhere
+
+    @property
     def ended(self) -> bool:
         """Whether the thread takes no wishes any more."""
         return self._ended
@@ -278,7 +288,9 @@ class Connection:
         Raises:
             AuthenticationFailed: they are not.
         """
-        until = time.monotonic() + _ATTEMPT_SECONDS if limit is None else limit
+        now = time.monotonic()
+        # Half of the time: where REST is out of reach, the stream must still get its turn.
+        until = now + (_ATTEMPT_SECONDS if limit is None else (limit - now) / 2)
         try:
             Errand("check", check, self._readiness.wake).result(self._wait, until)
             self._are_credentials_right = True
@@ -449,9 +461,9 @@ class Connection:
         That is how the user channel answers wrong ones; a retry would get the same answer.
         """
         session = self._session
-        if self._are_credentials_right or not session.authenticates:
+        if self._are_credentials_right or not session.authenticates or not end.by_peer:
             return
-        if session.begun and session.last_frame_at is None:
+        if session.begun and session.last_frame_at is None and end.code not in _NOT_NOW_CODES:
             raise AuthenticationFailed(
                 f"{self._host} hung up right after it was told the credentials ({end.reason}). "
                 "Likely causes: a key, secret and passphrase that do not belong together; a key "

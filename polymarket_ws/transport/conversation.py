@@ -59,10 +59,12 @@ class End:
     Attributes:
         code: the close code; 1006 where the peer sent none.
         reason: the peer's words, or what was seen here.
+        by_peer: whether the peer ended it.
     """
 
     code: int
     reason: str
+    by_peer: bool = False
 
 
 class _Wait(Protocol):
@@ -203,7 +205,7 @@ class Conversation:
             elif opcode == PING:
                 self._answer(payload, now)
             elif opcode == CLOSE:
-                end = End(*parse_close(payload))
+                end = End(*parse_close(payload), by_peer=True)
         violation = self._parser.violation
         if violation is not None and end is None:
             end = self._violated(violation, received_at)
@@ -258,10 +260,10 @@ def _receive(sock: socket.socket) -> tuple[bytes, End | None]:
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             data = b""
         except OSError as error:
-            end = End(ABNORMAL, error.strerror or str(error))
+            end = End(ABNORMAL, error.strerror or str(error), by_peer=True)
             break
         if not data:
-            end = End(ABNORMAL, "the peer hung up without a close frame")
+            end = End(ABNORMAL, "the peer hung up without a close frame", by_peer=True)
             break
         pieces.append(data)
         size += len(data)

@@ -51,7 +51,7 @@ os.close(read)
 try:
     Lines().write("nobody reads this")
 except ReaderGone:
-    silence()
+    silence(sys.stdout)
     sys.stderr.write("gone")
 """
 
@@ -67,7 +67,7 @@ def test_full_disk_is_an_error_that_says_so() -> None:
         "import click\n"
         "try:\n    Lines().write('too much')\n"
         "except click.ClickException as error:\n"
-        "    sys.stderr.write(error.message)\n    silence()"
+        "    sys.stderr.write(error.message)\n    silence(sys.stdout)"
     )
     with Path("/dev/full").open("wb") as full:
         done = python(code, stdout=full)
@@ -77,7 +77,7 @@ def test_full_disk_is_an_error_that_says_so() -> None:
 
 def test_no_standard_output_is_an_error_that_says_so() -> None:
     code = (
-        "import click\nsys.stdout = None\nsilence()\n"
+        "import click\nsys.stdout = None\nsilence(sys.stdout)\n"
         "try:\n    Lines()\n"
         "except click.ClickException as error:\n    sys.stderr.write(error.message)"
     )

@@ -305,3 +305,78 @@ def test_full_disk_is_one_line() -> None:
     assert (
         done.stderr == "polymarket-ws: cannot write to standard output: No space left on device\n"
     )
+
+
+# -- the user's own orders ---------------------------------------------------------------
+
+
+def key_of(exchange: Exchange, **changes: str) -> dict[str, str]:
+    """Return an environment with the credentials of the exchange's account."""
+    credentials = exchange.account.credentials
+    key = credentials.reveal()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("POLYMARKET_", "CLOB_"))}
+    return {
+        **kept,
+        "POLYMARKET_API_KEY": key["apiKey"].encode().decode(),
+        "POLYMARKET_API_SECRET": key["secret"].encode().decode(),
+        "POLYMARKET_API_PASSPHRASE": key["passphrase"].encode().decode(),
+        "POLYMARKET_ADDRESS": str(credentials.address),
+        **changes,
+    }
+
+
+def test_demo_of_the_user_prints_orders_and_trades() -> None:
+    done = run("stream", "--user", "--demo", "--limit", "12")
+    assert {event["event_type"] for event in parsed(done)} == {"order", "trade"}
+    for line in done.stdout.splitlines():
+        assert from_json(line).to_json() == line
+
+
+def test_all_tells_whether_gaps_are_recovered() -> None:
+    first, *_ = parsed(run("stream", "--user", "--demo", "--all", "--limit", "3"))
+    assert (first["event_type"], first["channel"], first["recovers"]) == ("connected", "user", True)
+
+
+@pytest.mark.parametrize("kind", ["slug", "condition_id"])
+def test_user_stream_is_of_the_named_markets_only(exchange: Exchange, kind: str) -> None:
+    wanted, other = exchange.markets
+    exchange.account.trade_by_itself(50)
+    done = run(
+        "stream",
+        "--user",
+        getattr(wanted, kind),
+        *("--url", exchange.url, "--limit", "10"),
+        environment=key_of(exchange),
+    )
+    assert {event["market"] for event in parsed(done)} == {wanted.condition_id}
+    assert other.condition_id in {order.market for order in exchange.account.orders.values()}
+
+
+def test_credentials_that_are_refused_are_one_line(exchange: Exchange) -> None:
+    environment = key_of(exchange, POLYMARKET_API_SECRET="d3Jvbmc=")
+    done = run("stream", "--user", "--url", exchange.url, environment=environment)
+    assert "Likely causes" in said(done, 1)
+    assert "d3Jvbmc" not in done.stderr
+
+
+def test_no_credentials_are_one_line_that_says_what_to_do(exchange: Exchange) -> None:
+    environment = key_of(exchange, PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring")
+    for name in [name for name in environment if name.startswith("POLYMARKET_")]:
+        del environment[name]
+    done = run("stream", "--user", "--url", exchange.url, environment=environment)
+    assert "polymarket-ws credentials set" in said(done, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--user", "--demo", "--events", "book"), "leave --user out"),
+        (("--user", "--demo", "--profile", "bot"), "--demo and --profile"),
+        (("--user", "--demo", "--url", "ws://127.0.0.1:1"), "--demo and --url"),
+        (("--demo", "--profile", "bot"), "--profile is for --user"),
+    ],
+)
+def test_user_options_that_do_not_go_together_are_refused(
+    arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in said(run("stream", *arguments), 2)

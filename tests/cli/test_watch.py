@@ -488,3 +488,115 @@ def test_terminal_that_cannot_move_its_cursor_gets_lines(
     screen = opened("--url", exchange.url, slugs(exchange)[0], TERM="dumb")
     screen.wait_for(lambda shown: shown.before.count("msg/s") >= 2, seconds(20))
     assert b"\x1b" not in screen.raw
+
+
+# -- the user's own orders ---------------------------------------------------------------
+
+
+@needs_pty
+def test_demo_of_the_user_shows_orders_come_fill_and_go(
+    opened: Opened, seconds: Callable[[float], float]
+) -> None:
+    screen = opened("--user", "--demo")
+    screen.wait_for(lambda shown: "● live" in shown.text and "placed" in shown.text, seconds(20))
+    screen.wait_for(lambda shown: "placed ▸ filled" in shown.text, seconds(30))
+    screen.wait_for(lambda shown: "CONFIRMED" in shown.text, seconds(30))
+    screen.wait_for(lambda shown: re.search(r"▸ cancelled|▸ killed", shown.text), seconds(60))
+    assert "█" in screen.emulator.text
+    assert re.search(r"\d+ open +\d+ filled +\d+ cancelled", screen.emulator.lines[0])
+    assert screen.emulator.lines[1].startswith("─ Orders ─")
+    assert screen.emulator.lines[-1].startswith(" connected")
+    screen.press("q")
+    assert screen.ended(seconds(10)) == 0
+    screen.assert_restored()
+    assert screen.errors() == ""
+
+
+@needs_pty
+def test_gap_of_the_user_is_recovered_and_marked(
+    exchange: Exchange, opened: Opened, seconds: Callable[[float], float]
+) -> None:
+    token = exchange.markets[0].asset_ids[0]
+    credentials = exchange.account.credentials
+    key = credentials.reveal()
+    names = (("KEY", "apiKey"), ("SECRET", "secret"), ("PASSPHRASE", "passphrase"))
+    environment = {f"POLYMARKET_API_{name}": key[field].encode().decode() for name, field in names}
+    environment["POLYMARKET_ADDRESS"] = str(credentials.address)
+    screen = opened("--user", slugs(exchange)[0], "--url", exchange.url, **environment)
+    screen.wait_for(lambda shown: "● live" in shown.text, seconds(20))
+    exchange.account.place(token, "BUY", "0.01", 50)  # far from everybody
+    screen.wait_for(lambda shown: "placed" in shown.text, seconds(20))
+    exchange.drop("reset")
+    exchange.account.cancel_all()
+    screen.wait_for(lambda shown: "placed ▸ cancelled*" in shown.text, seconds(20))
+    assert "1 gap" in screen.emulator.lines[0]
+    assert exchange.markets[0].question[:10] in screen.emulator.text
+    screen.press("q")
+    assert screen.ended(seconds(10)) == 0
+    screen.assert_restored()
+
+
+@needs_pty
+def test_credentials_that_are_refused_restore_the_terminal_and_are_one_line(
+    exchange: Exchange, opened: Opened, seconds: Callable[[float], float]
+) -> None:
+    environment = {
+        "POLYMARKET_API_KEY": "4f9c1d2e-5b7a-4c3d-9e8f-0123456789ab",
+        "POLYMARKET_API_SECRET": "d3Jvbmc=",
+        "POLYMARKET_API_PASSPHRASE": "wrong",
+        "POLYMARKET_ADDRESS": str(exchange.account.credentials.address),
+    }
+    screen = opened("--user", "--url", exchange.url, **environment)
+    assert screen.ended(seconds(20)) == 1
+    screen.assert_restored()
+    (line,) = screen.errors().strip().splitlines()
+    assert "Likely causes" in line
+
+
+@needs_pty
+def test_signal_restores_the_terminal_of_the_user(
+    opened: Opened, seconds: Callable[[float], float]
+) -> None:
+    screen = opened("--user", "--demo")
+    screen.wait_for(lambda shown: "● live" in shown.text, seconds(20))
+    screen.process.send_signal(signal.SIGINT)
+    assert screen.ended(seconds(10)) == 130
+    screen.assert_restored()
+    assert screen.errors() == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
+def test_demo_of_the_user_in_a_pipe_is_lines_until_interrupted(
+    seconds: Callable[[float], float],
+) -> None:
+    with piped("--user", "--demo") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(seconds(10)) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    for line in lines:
+        assert re.match(r"\d\d:\d\d:\d\d  live  \d+ open  \d+ filled  \d+ cancelled  lag ", line)
+    assert " | order " in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--user", "--demo", "--profile", "bot"], 2, "exclude each other"),
+        (["--demo", "--profile", "bot"], 2, "--profile is for --user"),
+        (["--user", "--demo", "no-such-market"], 1, "no-such-market"),
+        (["--user"], 1, "polymarket-ws credentials set"),
+    ],
+)
+def test_mistake_about_the_user_is_one_line(
+    arguments: list[str], code: int, words: str, seconds: Callable[[float], float]
+) -> None:
+    names = [name for name in os.environ if name.startswith(("POLYMARKET_", "CLOB_"))]
+    unset = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", **dict.fromkeys(names, "")}
+    ended = run(*arguments, seconds=seconds(60), **unset)
+    assert ended.stdout == ""
+    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    assert words in ended.stderr
+    assert ended.returncode == code

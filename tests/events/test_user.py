@@ -236,3 +236,17 @@ def test_recovered_tells_one_event_from_another() -> None:
     assert attrs.evolve(TRADE, recovered=True) != TRADE
     assert attrs.evolve(TRADE, received_at=5.0, epoch=2) == TRADE
     assert len({TRADE, attrs.evolve(TRADE, epoch=2)}) == 1
+
+
+def test_owner_is_an_api_key_and_not_shown_whole() -> None:
+    key = "9180014b-33c8-9240-a14b-bdca11c0a465"
+    maker = MakerOrder(
+        order_id="0x1", owner=key, matched_amount=Decimal(1), price=Decimal(1), asset_id="1"
+    )
+    trade = Trade(
+        market="0x", id="t", asset_id="1", side="BUY", size=Decimal(1), price=Decimal(1),
+        status="MATCHED", owner=key, trade_owner=key, maker_orders=(maker,),
+    )  # fmt: skip
+    assert key not in repr(trade)
+    assert "9180…" in repr(trade)
+    assert trade.fills_of(key)

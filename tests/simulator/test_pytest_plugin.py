@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -29,17 +30,20 @@ def test_closed_afterwards():
 """
 
 
+def is_installed() -> bool:
+    """Whether the entry point is there, which makes the plugin known by itself."""
+    return any(
+        point.value == "polymarket_ws.simulator.pytest_plugin"
+        for point in importlib.metadata.entry_points(group="pytest11")
+    )
+
+
 def test_the_fixture_gives_an_exchange_for_the_time_of_a_test(tmp_path: Path) -> None:
     (tmp_path / "test_bot.py").write_text(TESTS, encoding="utf-8")
-    # Without the entry point: it is there only where the package is installed.
     command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", "--rootdir", str(tmp_path)]
-    command += [
-        "-p",
-        "polymarket_ws.simulator.pytest_plugin",
-        "-p",
-        "no:cacheprovider",
-        str(tmp_path),
-    ]
+    command += ["-p", "no:cacheprovider", str(tmp_path)]
+    if not is_installed():
+        command += ["-p", "polymarket_ws.simulator.pytest_plugin"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "3 passed" in run.stdout

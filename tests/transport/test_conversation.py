@@ -82,13 +82,15 @@ def sent_to(peer: socket.socket) -> bytes:
 def test_everything_before_a_hang_up_is_routed(talk: Talk) -> None:
     talk.peer.sendall(server_frame(TRADE) * 3)
     talk.peer.shutdown(socket.SHUT_WR)
-    assert talk.conversation.hold() == End(ABNORMAL, "the peer hung up without a close frame")
+    assert talk.conversation.hold() == End(
+        ABNORMAL, "the peer hung up without a close frame", by_peer=True
+    )
     assert talk.mailbox.reading().received == 4  # with the word that it was subscribed
 
 
 def test_bytes_behind_the_upgrade_are_the_first_to_be_routed() -> None:
     talk = Talk(early=server_frame(TRADE) + server_frame(b"\x03\xe8bye", 8))
-    assert talk.conversation.hold() == End(1000, "bye")
+    assert talk.conversation.hold() == End(1000, "bye", by_peer=True)
     assert talk.mailbox.reading().received == 1
     talk.close()
 

@@ -7,7 +7,7 @@ also said by an arrow, a word or a place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
@@ -16,7 +16,8 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from polymarket_ws.cli.watching.figures import chart, clipped
+from polymarket_ws.cli.watching.connections import Status
+from polymarket_ws.cli.watching.figures import chart, clipped, fitted
 from polymarket_ws.cli.watching.state import MarketState
 
 __all__ = [
@@ -33,10 +34,12 @@ __all__ = [
     "Frame",
     "condition_style",
     "direction",
+    "footer",
     "rule",
     "scaled",
     "styled",
     "tint",
+    "with_right",
 ]
 
 PLAIN = Style()
@@ -118,6 +121,36 @@ def condition_style(market: MarketState) -> Style:
     if market.resolved:
         return BOLD
     return DIM if market.condition == "waiting" else BOLD_RED
+
+
+def footer(status: Status, frame: Frame) -> Text:
+    """Return the last line: the status, and the keys where there is room for them."""
+    style = DIM if status.tone == "plain" else TONES[status.tone]
+    keys = f"{frame.keys} " if frame.keys else ""
+    room = frame.width - 1
+    if cell_len(status.text) + cell_len(keys) + 2 <= room:
+        room -= cell_len(keys)
+    else:
+        keys = ""
+    line = Text(" ")
+    line.append(fitted(status.text, room), style)
+    return line.append(keys, DIM)
+
+
+def with_right(line: Text, width: int, right: Sequence[tuple[str, Style]]) -> Text:
+    """Put as much at the right edge as there is room for; the first parts matter most."""
+    kept = [(text.rstrip(), style) for text, style in right if text.strip()]
+    while kept:
+        needed = sum(cell_len(text) for text, _ in kept) + len(kept)
+        blank = width - line.cell_len - needed
+        if blank >= 2:
+            line.append(" " * blank)
+            for text, style in kept:
+                line.append(text, style)
+                line.append(" ")
+            return line
+        kept.pop()
+    return line
 
 
 def scaled(market: MarketState, width: int, rows: int) -> tuple[list[str], Decimal, Decimal] | None:

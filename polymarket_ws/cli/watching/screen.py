@@ -5,10 +5,7 @@ Pure: the same state and frame give the same lines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.cells import cell_len
-from rich.style import Style
 from rich.text import Text
 
 from polymarket_ws.cli.watching.canvas import (
@@ -21,10 +18,12 @@ from polymarket_ws.cli.watching.canvas import (
     Frame,
     condition_style,
     direction,
+    footer,
     rule,
     scaled,
     styled,
     tint,
+    with_right,
 )
 from polymarket_ws.cli.watching.figures import (
     cents,
@@ -53,14 +52,14 @@ def compose(state: WatchState, frame: Frame) -> list[Text]:
     height = frame.height
     lines = [_header(state, frame)]
     if height >= 2:
-        footer = [_footer(state, frame)]
+        last = footer(state.status(frame.now), frame)
         room = height - 2
         if len(state.markets) > 1 and room >= 4:
             table = listed(state, frame, max(1, height * _TABLE_EIGHTHS // 8 - 1))
             lines += table
             room -= len(table)
         lines += _details(state.shown, state, frame, room)
-        lines = [*lines[: height - 1], *footer]
+        lines = [*lines[: height - 1], last]
     for line in lines:
         if line.cell_len > frame.width:
             line.truncate(frame.width, overflow="crop")
@@ -85,37 +84,7 @@ def _header(state: WatchState, frame: Frame) -> Text:
         if line.cell_len + len(gap) + part.cell_len <= frame.width:
             line.append(gap)
             line.append_text(part)
-    return _with_right(line, frame.width, (("polymarket-ws ", BOLD_CYAN), (state.where, DIM)))
-
-
-def _footer(state: WatchState, frame: Frame) -> Text:
-    status = state.status(frame.now)
-    style = DIM if status.tone == "plain" else TONES[status.tone]
-    keys = f"{frame.keys} " if frame.keys else ""
-    room = frame.width - 1
-    if cell_len(status.text) + cell_len(keys) + 2 <= room:
-        room -= cell_len(keys)
-    else:
-        keys = ""
-    line = Text(" ")
-    line.append(fitted(status.text, room), style)
-    return line.append(keys, DIM)
-
-
-def _with_right(line: Text, width: int, right: Sequence[tuple[str, Style]]) -> Text:
-    """Put as much at the right edge as there is room for; the first parts matter most."""
-    kept = [(text.rstrip(), style) for text, style in right if text.strip()]
-    while kept:
-        needed = sum(cell_len(text) for text, _ in kept) + len(kept)
-        blank = width - line.cell_len - needed
-        if blank >= 2:
-            line.append(" " * blank)
-            for text, style in kept:
-                line.append(text, style)
-                line.append(" ")
-            return line
-        kept.pop()
-    return line
+    return with_right(line, frame.width, (("polymarket-ws ", BOLD_CYAN), (state.where, DIM)))
 
 
 # -- the details of one market -------------------------------------------------------------

@@ -6,16 +6,17 @@ Pure: no clock, terminal or network. Whoever reads events says what time it is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 
 from polymarket_ws.book import OrderBook
 from polymarket_ws.book_snapshot import BookSnapshot, BookState, midpoint, spread
-from polymarket_ws.cli.watching.figures import ago, cents, printable, span
+from polymarket_ws.cli.watching.connections import Connections
+from polymarket_ws.cli.watching.figures import cents, printable, span
 from polymarket_ws.cli.watching.history import LagMeter, PriceHistory, RateMeter
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import (
@@ -24,7 +25,6 @@ from polymarket_ws.events.lifecycle import (
     Disconnected,
     Dropped,
     Lifecycle,
-    SubscriptionRejected,
     SubscriptionStalled,
 )
 from polymarket_ws.events.market import (
@@ -38,13 +38,10 @@ from polymarket_ws.market_info import MarketInfo
 
 __all__ = [
     "Basis",
-    "Link",
     "MarketState",
     "OutcomeState",
     "Quote",
     "Remark",
-    "Status",
-    "Tone",
     "Trade",
     "WatchState",
 ]
@@ -56,9 +53,6 @@ READING_SECONDS = 0.5
 #: With a wider spread the middle says little, and polymarket.com shows the last trade instead.
 WIDEST_SPREAD = Decimal("0.10")
 
-#: How long the status line tells of something before it goes back to the sum of it all.
-NEWS_SECONDS = 20.0
-
 #: More than the tallest screen shows.
 _TAPE_ROWS = 200
 
@@ -68,7 +62,6 @@ _RECENT_TRADES = 64
 _ONE = Decimal(1)
 
 Basis = Literal["", "mid", "last", "bid", "ask", "settled"]
-Tone = Literal["good", "bad", "plain"]
 
 
 @attrs.frozen
@@ -123,14 +116,6 @@ class Remark:
     alarming: bool = False
 
 
-@attrs.frozen
-class Status:
-    """One line about the whole."""
-
-    text: str
-    tone: Tone = "plain"
-
-
 @attrs.define(eq=False)
 class OutcomeState:
     """One token.
@@ -179,25 +164,6 @@ class OutcomeState:
         """How far the price is from the first one."""
         price = self.quote.price
         return None if price is None or self.start is None else price - self.start
-
-
-@attrs.define(eq=False)
-class Link:
-    """One connection.
-
-    Attributes:
-        connected: whether it stands.
-        since: monotonic seconds of the last change of that.
-        epoch: how many connections were made.
-        gap_seconds: what the last reconnection missed.
-        reason: why the last connection ended.
-    """
-
-    connected: bool = False
-    since: float = 0.0
-    epoch: int = 0
-    gap_seconds: float = 0.0
-    reason: str = ""
 
 
 class MarketState:
@@ -350,7 +316,7 @@ class MarketState:
             self.remark("no book came", wall, alarming=True)
 
 
-class WatchState:
+class WatchState(Connections):
     """Everything that is shown.
 
     Args:
@@ -360,31 +326,18 @@ class WatchState:
     """
 
     def __init__(self, infos: Sequence[MarketInfo], where: str, now: float) -> None:
+        super().__init__(where)
         self.markets = tuple(MarketState(info) for info in infos)
-        self.where = where
         self.began = now
         self.selected = 0
-        self.links: dict[int, Link] = {}
         self.rate = RateMeter()
         self.lag_milliseconds: float | None = None
-        self.gaps = 0
-        self.missed_seconds = 0.0
-        self.dropped = 0
-        self.over = False
         self._by_condition_id = {market.info.condition_id: market for market in self.markets}
         self._by_asset_id = {
             asset_id: market for market in self.markets for asset_id in market.info.asset_ids
         }
         self._next_reading = now
-        self._news: tuple[float, Status] | None = None
-        self._following: dict[type[Event], Callable[[Any, float], None]] = {
-            Connected: self._connected,
-            Disconnected: self._disconnected,
-            Dropped: self._dropped,
-            SubscriptionStalled: self._stalled,
-            SubscriptionRejected: self._rejected,
-            DecodeFailure: self._unreadable,
-        }
+        self._following[SubscriptionStalled] = self._stalled
 
     @property
     def shown(self) -> MarketState:
@@ -406,9 +359,7 @@ class WatchState:
             wall: Unix seconds.
         """
         if isinstance(event, Lifecycle):
-            follow = self._following.get(type(event))
-            if follow is not None:
-                follow(event, now)
+            self.follow(event, now)
             for concerned in self._concerned(event):
                 concerned.apply(event, wall)
             return
@@ -447,28 +398,6 @@ class WatchState:
             if (market := self._by_asset_id.get(asset_id)) is not None
         }
 
-    def _link(self, event: Lifecycle, now: float) -> Link:
-        return self.links.setdefault(event.connection, Link(since=now))
-
-    def _connected(self, event: Connected, now: float) -> None:
-        link = self._link(event, now)
-        link.connected, link.since, link.epoch = True, now, event.epoch
-        link.gap_seconds = event.gap_seconds
-        if event.epoch > 1:
-            self.gaps += 1
-            self.missed_seconds += event.gap_seconds
-
-    def _disconnected(self, event: Disconnected, now: float) -> None:
-        link = self._link(event, now)
-        link.connected, link.since = False, now
-        reason = printable(event.reason)
-        link.reason = f"{event.code} {reason}".strip() if event.code != 1006 else reason
-
-    def _dropped(self, event: Dropped, now: float) -> None:
-        self.dropped += event.count
-        text = f"{event.count:,} events dropped: this machine is too slow for the stream"
-        self.tell(text, now, "bad")
-
     def _stalled(self, event: SubscriptionStalled, now: float) -> None:
         # A settled market has no book any more: after a reconnection that is no news.
         count = sum(
@@ -480,17 +409,7 @@ class WatchState:
         tokens = f"{count} tokens" if count > 1 else "a token"
         self.tell(f"no book came for {tokens}: unknown, or settled", now, "bad")
 
-    def _rejected(self, event: SubscriptionRejected, now: float) -> None:
-        self.tell(f"the exchange refused: {printable(event.message)}", now, "bad")
-
-    def _unreadable(self, event: DecodeFailure, now: float) -> None:
-        self.tell(f"unreadable: {printable(event.error)}", now, "bad")
-
     # -- reading -------------------------------------------------------------------------
-
-    def tell(self, text: str, now: float, tone: Tone = "plain") -> None:
-        """Have the status line say something for a while."""
-        self._news = (now + NEWS_SECONDS, Status(printable(text), tone))
 
     def tick(self, now: float) -> bool:
         """Read the meters when it is time; return whether it was."""
@@ -507,57 +426,3 @@ class WatchState:
             self.lag_milliseconds = median(lags)
         self.over = all(market.resolved for market in self.markets)
         return True
-
-    @property
-    def connected(self) -> bool:
-        """Whether there are connections and all of them stand."""
-        return bool(self.links) and all(link.connected for link in self.links.values())
-
-    @property
-    def link_word(self) -> tuple[str, Tone]:
-        """The state of the connections in a word or two."""
-        if self.over:
-            return "settled", "plain"
-        if not self.links:
-            return "connecting", "plain"
-        down = sum(not link.connected for link in self.links.values())
-        if not down:
-            return "live", "good"
-        return ("lost" if len(self.links) == 1 else f"{down} of {len(self.links)} lost"), "bad"
-
-    def status(self, now: float) -> Status:
-        """Return what matters most at the moment, in one line."""
-        if self.over:
-            return Status("every market here is settled: nothing more will come")
-        if not self.links:
-            return self._newest(now) or Status(f"connecting to {self.where} …")
-        down = [link for link in self.links.values() if not link.connected]
-        if down:
-            worst = min(down, key=lambda link: link.since)
-            why = f" ({worst.reason})" if worst.reason else ""
-            return Status(f"connection lost {ago(now - worst.since)}{why}, connecting again", "bad")
-        latest = max(self.links.values(), key=lambda link: link.since)
-        if latest.epoch > 1 and now - latest.since < NEWS_SECONDS:
-            return Status(
-                f"reconnected {ago(now - latest.since)}, {span(latest.gap_seconds)} missed", "bad"
-            )
-        return self._newest(now) or Status(f"connected {self._standing(now)}, {self.missed}")
-
-    def _standing(self, now: float) -> str:
-        return ago(now - max(link.since for link in self.links.values()))
-
-    def _newest(self, now: float) -> Status | None:
-        if self._news is not None and now < self._news[0]:
-            return self._news[1]
-        return None
-
-    @property
-    def missed(self) -> str:
-        """What was missed so far, all in all."""
-        parts = []
-        if self.gaps:
-            gaps = "1 gap" if self.gaps == 1 else f"{self.gaps:,} gaps"
-            parts.append(f"{gaps}: {span(self.missed_seconds)} missed")
-        if self.dropped:
-            parts.append(f"{self.dropped:,} dropped")
-        return ", ".join(parts) or "nothing missed"

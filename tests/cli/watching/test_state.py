@@ -5,7 +5,8 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from polymarket_ws.cli.watching.state import NEWS_SECONDS, Remark, Trade
+from polymarket_ws.cli.watching.connections import NEWS_SECONDS
+from polymarket_ws.cli.watching.state import Remark, Trade
 from polymarket_ws.events.lifecycle import (
     DecodeFailure,
     Dropped,

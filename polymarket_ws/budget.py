@@ -1,0 +1,68 @@
+"""What several mailboxes may hold together."""
+
+from __future__ import annotations
+
+from polymarket_ws.delivery import Delivery, Mailbox
+
+__all__ = ["Budget"]
+
+
+class Budget:
+    """Bounds the sum of several mailboxes.
+
+    Without a lock: each mailbox publishes what it holds in one assignment, and the sum is
+    taken anew each time, so nothing can drift.
+    """
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        # A dictionary: adding and taking out are one step each, whoever else does so.
+        self._entries: dict[Mailbox, None] = {}
+
+    @property
+    def _mailboxes(self) -> tuple[Mailbox, ...]:
+        return tuple(self._entries)
+
+    def join(self, mailbox: Mailbox) -> None:
+        """Let ``mailbox`` count."""
+        self._entries[mailbox] = None
+
+    def leave(self, mailbox: Mailbox) -> None:
+        """Let ``mailbox`` count no longer."""
+        self._entries.pop(mailbox, None)
+
+    def excess(self) -> tuple[int, int]:
+        """Return how many events and bytes too many are held, never below 0."""
+        events = size = 0
+        for mailbox in self._mailboxes:
+            if not mailbox.ended:
+                held_events, held_bytes = mailbox.held
+                events += held_events
+                size += held_bytes
+        return (
+            max(0, events - self._delivery.max_events),
+            max(0, size - self._delivery.max_bytes),
+        )
+
+    def relieve(self) -> int:
+        """Make room if the sum is over its limit; return how many events were dropped.
+
+        The fullest pays, and not the one that just received: one slow stream must never
+        cost another its events.
+        """
+        if self.excess() == (0, 0):
+            return 0
+        # One that ended with an error takes nothing any more and is bounded by itself.
+        mailboxes = [mailbox for mailbox in self._mailboxes if not mailbox.ended]
+        for mailbox in mailboxes:
+            mailbox.measure()
+        dropped = 0
+        for mailbox in sorted(mailboxes, key=self._share, reverse=True):
+            if self.excess() == (0, 0):
+                break
+            dropped += mailbox.shed_for(self)
+        return dropped
+
+    def _share(self, mailbox: Mailbox) -> float:
+        events, size = mailbox.held
+        return max(events / self._delivery.max_events, size / self._delivery.max_bytes)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polymarket_ws.budget import Budget
+from polymarket_ws.delivery import Delivery, Mailbox
+from polymarket_ws.errors import SlowConsumer
+from polymarket_ws.events.event import Event
+from tests.mailboxes import NOW, balance, put, take, trades
+
+
+def test_slow_mailbox_pays_for_the_sum_and_the_fast_one_does_not() -> None:
+    budget = Budget(Delivery(max_events=100))
+    slow = Mailbox(Delivery(), budget)
+    fast = Mailbox(Delivery(max_events=12), budget)
+    read: list[Event] = []
+    for number in range(500):
+        put(slow, number)
+        put(fast, number)
+        if number % 10 == 9:
+            read += take(fast)
+    assert read == trades(*range(500))
+    assert slow.reading().waiting <= 100
+    assert slow.reading().dropped >= 400
+
+
+def test_read_events_do_not_count_towards_the_sum() -> None:
+    budget = Budget(Delivery(max_events=10))
+    one = Mailbox(Delivery(), budget)
+    other = Mailbox(Delivery(), budget)
+    put(one, *range(9))
+    assert take(one) == trades(*range(9))
+    assert put(other, *range(10)) == 0
+
+
+def test_closed_mailbox_does_not_count_towards_the_sum() -> None:
+    budget = Budget(Delivery(max_events=10))
+    closed, abandoned, other = (Mailbox(Delivery(), budget) for _ in range(3))
+    put(closed, *range(5))
+    put(abandoned, *range(5))
+    closed.close()
+    abandoned.abandon()
+    assert put(other, *range(10)) == 0
+    assert put(other, 10) == 1
+
+
+def test_failing_mailbox_is_cut_when_the_sum_is_exceeded() -> None:
+    budget = Budget(Delivery(max_events=10))
+    strict = Mailbox(Delivery(overflow="fail"), budget)
+    other = Mailbox(Delivery(), budget)
+    put(strict, *range(8))
+    put(other, *range(4))
+    assert take(strict, 6) == trades(*range(6))
+    with pytest.raises(SlowConsumer):
+        strict.refill(NOW)
+    assert take(other) == trades(*range(4))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 8), st.integers(1, 30), st.integers(0, 9)),
+        max_size=60,
+    )
+)
+def test_sum_is_bounded_whatever_happens(
+    steps: list[tuple[int, int, int, int]],
+) -> None:
+    bounds = Delivery(max_events=20, max_bytes=200)
+    budget = Budget(bounds)
+    mailboxes = [Mailbox(Delivery(), budget) for _ in range(3)]
+    for which, count, size, read in steps:
+        put(mailboxes[which], *range(count), size=size)
+        waiting = [mailbox.reading() for mailbox in mailboxes]
+        # Of each a hand may be beyond reach.
+        assert sum(item.waiting for item in waiting) <= 20
+        assert sum(item.waiting_bytes for item in waiting) <= 200
+        take(mailboxes[which], read)
+        for mailbox in mailboxes:
+            balance(mailbox)
+
+
+def test_mailbox_that_ended_with_an_error_takes_nothing_from_the_others() -> None:
+    budget = Budget(Delivery(max_events=10))
+    failed = Mailbox(Delivery(max_events=10, overflow="fail"), budget)
+    other = Mailbox(Delivery(), budget)
+    put(failed, *range(11))
+    assert isinstance(failed.error, SlowConsumer)
+    assert put(other, *range(10)) == 0
+    assert len(take(other)) == 10
+
+
+def test_mailboxes_that_join_and_leave_at_the_same_time_are_none_in_the_end(
+    seconds: Callable[[float], float],
+) -> None:
+    budget = Budget(Delivery(max_events=5))
+
+    def come_and_go() -> None:
+        for _ in range(300):
+            Mailbox(Delivery(), budget).close()
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds(10))
+    last = Mailbox(Delivery(), budget)
+    assert put(last, *range(5)) == 0
+    assert budget.excess() == (0, 0)
+    assert len(budget._mailboxes) == 1
