@@ -46,7 +46,7 @@ class Health:
         connected: whether there are connections and all of them are open.
         connections: each of them.
         closed: whether the client is closed.
-        last_error: the latest error of any connection.
+        last_error: the last error of the youngest connection that had one.
         last_frame_at: Unix seconds of the latest inbound frame.
         pending: assets whose first book has not come.
         buffered: events that wait for consumers.

@@ -481,7 +481,6 @@ class Router:
         """Tell a lifecycle event to everybody it concerns, each with its own assets.
 
         Args:
-            event: what happened.
             event: what happened; whatever ids it names are replaced.
             ids: what it is about; ``None`` for the whole connection.
         """

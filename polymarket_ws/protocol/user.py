@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 from polymarket_ws.credentials import Credentials
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.market import Book
+from polymarket_ws.protocol.clob import PING_INTERVAL, ClobTexts, compact
 from polymarket_ws.protocol.heartbeat import TextPing
 from polymarket_ws.protocol.user_vocabulary import USER_VOCABULARY
 
 __all__ = ["UserDialect"]
 
-#: Mandatory here: a quiet account has no other traffic, and the server hangs up after 125 s.
-PING_INTERVAL = 10.0
 
-_CONTROL_TEXTS = frozenset((b"PONG", b"NO NEW ASSETS", b""))
-_REJECTION = b"INVALID OPERATION"
-
-
-class UserDialect:
+class UserDialect(ClobTexts):
     """What a session must know about the user channel.
 
     Ids are condition ids. A frame without ``markets`` means all of them; sending ``[]`` in
@@ -45,25 +38,17 @@ class UserDialect:
         """Return whether these classes need a switch: none does here."""
         return False
 
-    def is_control(self, text: bytes) -> bool:
-        """Return whether a text that is no JSON means nothing to a user."""
-        return text.strip() in _CONTROL_TEXTS
-
-    def rejection(self, text: bytes) -> str | None:
-        """Return the server's words if a text that is no JSON refuses something."""
-        return _REJECTION.decode() if text.strip() == _REJECTION else None
-
     def first(self, ids: list[str], *, features: bool) -> str:  # noqa: ARG002 no switch here
         """Return the frame that opens a connection. Never logged: the secret is in it."""
         frame: dict[str, object] = {"type": "user", "auth": self._credentials.reveal()}
         if ids:
             frame["markets"] = ids
-        return json.dumps(frame, separators=(",", ":"))
+        return compact(frame)
 
     def subscribe(self, ids: list[str], *, features: bool) -> str:  # noqa: ARG002 no switch here
         """Return the frame that adds condition ids to an open connection."""
-        return json.dumps({"operation": "subscribe", "markets": ids}, separators=(",", ":"))
+        return compact({"operation": "subscribe", "markets": ids})
 
     def unsubscribe(self, ids: list[str]) -> str:
         """Return the frame that takes condition ids from an open connection."""
-        return json.dumps({"operation": "unsubscribe", "markets": ids}, separators=(",", ":"))
+        return compact({"operation": "unsubscribe", "markets": ids})

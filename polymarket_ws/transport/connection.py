@@ -400,7 +400,8 @@ class Connection:
             if self.last_error is None or now < until or now - began > _SHORT_SECONDS:
                 self.last_error = str(failure)
             self._warnings.warn("attempt", now, "%s: %s", self._host, failure)
-            if failure.fatal and not self._session.epoch:
+            refused = failure.status in (401, 403) and self._session.authenticates
+            if failure.fatal and (refused or not self._session.epoch):
                 kind = AuthenticationFailed if failure.status in (401, 403) else ConnectionFailed
                 raise kind(f"no connection to {self._host}: {failure}") from failure
             return None, failure.status in (429, 503), failure.retry_after
