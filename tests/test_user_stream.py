@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -267,23 +269,57 @@ def test_what_is_no_condition_id_is_a_usage_error(markets: tuple[object, ...], w
         User(*markets)  # type: ignore[arg-type]
 
 
-def test_secrets_occur_nowhere(
-    exchange: Exchange,
-    seconds: Callable[[float], float],
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    credentials = exchange.account.credentials
-    secrets = [str.__getitem__(text, slice(None)) for text in credentials.reveal().values()]
-    with made(exchange) as client:
-        seen = Seen(client.subscribe(User()))
-        assert is_subscribed(exchange, seconds(10))
-        exchange.drop("reset")
-        assert seen.wait(lambda: len(seen.of(Connected)) >= 2, seconds(10))
-        shown = [repr(client), repr(client.health()), repr(client._engine.__dict__)]
-    seen.join()
-    captured = capfd.readouterr()
-    text = "\n".join([caplog.text, captured.out, captured.err, *shown, repr(credentials)])
+TRACED = """
+import logging, sys, threading, traceback
+import websocket
+from polymarket_ws import Backoff, Client, Connected, Credentials, Endpoints, User
+from polymarket_ws.simulator import Exchange
+
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
+websocket.enableTrace(True)
+with Exchange(rate=None, markets=1) as exchange:
+    right = exchange.account.credentials
+    sys.stderr.write("\\n".join("".join(value) for value in right.reveal().values()))
+    quick = Backoff(initial=0.01, maximum=0.05)
+    with Client(right, endpoints=Endpoints.at(exchange.url), backoff=quick) as client:
+        stream = client.subscribe(User())
+        everything = stream.all()
+        for epoch in (1, 2, 3):
+            event = everything.get(10)
+            while not (isinstance(event, Connected) and event.epoch == epoch):
+                event = everything.get(10)
+            assert exchange.wait_for(lambda: bool(exchange.connections), 10)
+            token = exchange.markets[0].asset_ids[0]
+            exchange.account.place(token, "BUY", exchange.market().best_ask(0), 1)
+            exchange.drop("half_frame")
+        print(repr(client), client.health(), vars(client), vars(client._engine))
+    secret = right.reveal()["secret"]
+    wrong = Credentials(right.api_key, secret, "x" * 10, address=right.address)
+    try:
+        with Client(wrong, endpoints=Endpoints.at(exchange.url)) as client:
+            client.subscribe(User()).get(10)
+    except Exception as error:
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        print("".join(told.format()))
+    else:
+        raise SystemExit("wrong credentials were not told")
+"""
+
+
+def test_secrets_occur_nowhere() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED],
+        cwd=Path(__file__).resolve().parents[1],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    secrets = done.stderr.split("\n")[:3]
+    said = done.stdout + "\n".join(done.stderr.split("\n")[3:])
+    assert done.returncode == 0, said
+    assert "AuthenticationFailed" in said
+    assert len(set(secrets)) == 3
     for secret in secrets:
-        assert secret not in text
+        assert len(secret) > 8
+        assert secret not in said
