@@ -34,7 +34,7 @@ def check_credentials(
 ) -> None:
     """Ask the exchange whether it knows these credentials; returning means that it does.
 
-    The user channel itself answers wrong ones with silence or by hanging up (PROTOCOL §2.2).
+    The user channel itself answers wrong ones with silence or by hanging up.
     ``GET /auth/api-keys`` needs the same three and gives a plain answer.
 
     Args:

@@ -260,7 +260,7 @@ class Credentials:
         body: str | bytes | None = None,
         timestamp: int | None = None,
     ) -> dict[str, str]:
-        """Return the headers that sign one request to the CLOB (PROTOCOL §9.3).
+        """Return the headers that sign one request to the CLOB.
 
         Args:
             method: such as ``"GET"``.

@@ -44,7 +44,7 @@ from polymarket_ws.proxies import proxy_for
 
 __all__ = ["Answer", "RequestFailed", "Requests"]
 
-# The default agent of Python's clients is answered with 403 (PROTOCOL §9.1).
+# The default agent of Python's clients is answered with 403.
 USER_AGENT: Final = f"polymarket-ws/{__version__}"
 
 # An event with 100 markets is about 1 MB. The limit is there for an endpoint that is not

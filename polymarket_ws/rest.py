@@ -262,7 +262,7 @@ def _market_of_event(wanted: _Wanted, service: _Service, gamma: str) -> MarketIn
 
 
 def _rows(service: _Service, url: str, field: tuple[str, str]) -> Iterable[dict[str, Any]]:
-    # Without `closed` only open ones are listed, with it only closed ones (PROTOCOL §9.1).
+    # Without `closed` only open ones are listed, with it only closed ones.
     for fields in ([field], [field, ("closed", "true")]):
         answer = service.get(url, fields)
         if answer.status == 404 and url.endswith("/events"):

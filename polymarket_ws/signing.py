@@ -26,7 +26,7 @@ def is_l2_secret(secret: str) -> bool:
 def l2_signature(
     secret: str, *, timestamp: int, method: str, path: str, body: str | bytes | None = None
 ) -> str:
-    """Sign one request as the CLOB checks it (PROTOCOL §9.3).
+    """Sign one request as the CLOB checks it.
 
     Args:
         secret: of the API key, base64url with its padding or without.

@@ -76,7 +76,7 @@ _RANKS: Mapping[str, int] = MappingProxyType(
     {"MATCHED_NOT_BROADCASTED": 0, "MATCHED": 1, "RETRYING": 0, "MINED": 1}
 )
 
-#: What may directly follow a status (PROTOCOL §2.4). A reorganised chain undoes MINED.
+#: What may directly follow a status. A reorganised chain undoes MINED.
 _NEXT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "MATCHED_NOT_BROADCASTED": ("MATCHED", "MINED", "RETRYING"),

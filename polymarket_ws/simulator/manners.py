@@ -1,7 +1,7 @@
 """What the live exchange does to the messages of one move before they are sent.
 
 Pure. None of it changes what a careful reader ends up with: sizes are absolute, and nothing
-promises an order between kinds of messages (PROTOCOL §1.8).
+promises an order between kinds of messages.
 """
 
 from __future__ import annotations

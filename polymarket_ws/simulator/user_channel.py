@@ -14,7 +14,7 @@ from polymarket_ws.simulator.user_requests import parse_first, parse_operation
 __all__ = ["Refusal", "UserChannel"]
 
 Refusal = Literal["drop", "silence"]
-"""What wrong credentials get. Both were seen of the live server, and never a word (PROTOCOL §2.2).
+"""What wrong credentials get. Both were seen of the live server, and never a word.
 
 ``drop``: the connection is lost right after the frame, without a close frame. ``silence``: nothing
 comes but ``PONG``.

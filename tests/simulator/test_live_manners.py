@@ -1,4 +1,4 @@
-"""The live exchange's manners (PROTOCOL §1), each seen through a real WebSocket.
+"""The live exchange's manners, each seen through a real WebSocket.
 
 Those that a subscription brings about are in ``test_market_channel.py``, the way connections end
 in ``test_connection.py``, ``test_client_session.py`` and ``test_background.py``.
