@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from polymarket_ws.endpoints import Endpoints
+from polymarket_ws.simulator.listening import accept
 from tests.conftest import scaled
 
 #: No wait of a test is longer, but for what a slow machine adds.
@@ -156,7 +157,7 @@ class Loopback:
         self._server = serve(
             self._serve, "127.0.0.1", 0, compression=None, ping_interval=None, logger=logger
         )
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=accept, args=(self._server,))
 
     @property
     def url(self) -> str:

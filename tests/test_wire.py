@@ -30,6 +30,7 @@ from polymarket_ws import (
     TickSizeChange,
     from_json,
 )
+from polymarket_ws.simulator.listening import accept
 
 CLASSES: dict[str, type[MarketEvent]] = {
     "book": Book,
@@ -55,7 +56,7 @@ def serving(texts: list[str]) -> Iterator[str]:
                 connection.send("PONG")
 
     server = serve(script, "127.0.0.1", 0, compression=None, ping_interval=None)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=accept, args=(server,), daemon=True)
     thread.start()
     try:
         yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"

@@ -41,7 +41,7 @@ from polymarket_ws.simulator.connection import (
     release_descriptors,
     text_frame,
 )
-from polymarket_ws.simulator.listening import Sockets, listen
+from polymarket_ws.simulator.listening import Sockets, accept, listen
 from polymarket_ws.simulator.market_channel import MarketChannel
 from polymarket_ws.simulator.pacing import Admission, SteppedClock
 from polymarket_ws.simulator.playback import Recording
@@ -207,7 +207,7 @@ class Exchange:
             self._stop = threading.Event()
             with self._changed:
                 self._running = self._sockets.admitting = True
-            self._threads = [self._thread("accept", server.serve_forever)]
+            self._threads = [self._thread("accept", functools.partial(accept, server))]
             if self._venue is not None and self._rate is not None:
                 move = functools.partial(self._move_market, self._venue, self._rate, self._stop)
                 self._threads.append(self._thread("market", move))

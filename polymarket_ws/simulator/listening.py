@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import socket
@@ -14,7 +15,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 from polymarket_ws.simulator.connection import ClientConnection
 
-__all__ = ["Sockets", "listen"]
+__all__ = ["Sockets", "accept", "listen"]
 
 # Live the send buffer is about this large. Left alone, loopback grows it to megabytes, and a slow
 # reader would be noticed very late.
@@ -131,3 +132,10 @@ def listen(
         create_connection=cast("type[ServerConnection]", factory),
         logger=_Discreet(logger, {}),
     )
+
+
+def accept(server: Server) -> None:
+    """Accept connections until the server is shut down, be it before this has begun."""
+    # Shut down that early, up to version 16 of websockets, the socket is gone already.
+    with contextlib.suppress(OSError, ValueError):
+        server.serve_forever()
