@@ -67,10 +67,17 @@ L = TypeVar("L", bound=Lifecycle)
 
 @attrs.frozen
 class Want:
-    """What one consumer wants from now on of some keys; no classes: nothing any more."""
+    """What one consumer wants from now on of some keys; no classes: nothing any more.
+
+    Attributes:
+        mailbox: the consumer's.
+        wishes: the classes wanted of each key.
+        last_chance: whether the keys were never answered on another connection.
+    """
 
     mailbox: Mailbox
     wishes: Mapping[str, Kinds]
+    last_chance: bool = False
 
 
 class _Lane:

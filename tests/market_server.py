@@ -92,6 +92,14 @@ class Talk:
             return False
         return True
 
+    def ping(self) -> bool:
+        """Send a protocol ping; False once the client is gone."""
+        try:
+            self._connection.ping()
+        except ConnectionClosed:
+            return False
+        return True
+
     def hang_up(self, code: int = 1012) -> None:
         self._connection.close(code)
 

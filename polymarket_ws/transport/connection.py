@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -38,6 +38,7 @@ from polymarket_ws.transport.conversation import NORMAL, Conversation, End
 from polymarket_ws.transport.errand import Errand
 from polymarket_ws.transport.opening import Opened, Opener, OpeningFailed
 from polymarket_ws.transport.readiness import Readiness
+from polymarket_ws.transport.spacing import Spacing
 
 __all__ = ["Connection", "ConnectionState"]
 
@@ -84,9 +85,12 @@ class Connection:
         router: the consumers.
         opener: how to open a socket.
         backoff: waits between attempts.
-        connect_timeout: seconds from now to the first success; ``None``: no limit.
+        spacing: keeps the connections of one channel from opening all at once.
+        connect_timeout: seconds from its turn to the first success; ``None``: no limit.
         changed: called in the connection's thread after its state changed.
         failed: called in the connection's thread with the error that ended it.
+        ask_elsewhere: called in the connection's thread with ids that were never answered;
+            has them asked for on a fresh connection, or returns False.
         check: asks, before the first attempt, whether the credentials are accepted; raises
             ``AuthenticationFailed`` if not, another error of ours if nobody can tell.
         recovery: fetches what a gap hid.
@@ -101,9 +105,11 @@ class Connection:
         router: Router,
         opener: Opener,
         backoff: Backoff,
+        spacing: Spacing,
         connect_timeout: float | None,
         changed: Callable[[], None],
         failed: Callable[[PolymarketWSError], None],
+        ask_elsewhere: Callable[[Connection, list[str]], bool],
         check: Callable[[], None] | None = None,
         recovery: Recovery | None = None,
     ) -> None:
@@ -115,9 +121,11 @@ class Connection:
         self._opener = opener
         self._backoff = backoff
         self._reconnecting = Reconnecting(backoff, random.random)
+        self._spacing = spacing
         self._connect_timeout = connect_timeout
         self._changed = changed
         self._failed = failed
+        self._ask_elsewhere = ask_elsewhere
         self._check = check
         self._are_credentials_right = False
         self._recovery = recovery
@@ -197,6 +205,16 @@ class Connection:
         """Whether the thread takes no wishes any more."""
         return self._ended
 
+    @property
+    def on_the_wire(self) -> Container[str]:
+        """The ids that the server was asked for here and not yet told to forget."""
+        return () if self._ended else self._session.sent
+
+    @property
+    def stalled(self) -> tuple[str, ...]:
+        """The ids that never answered, here or anywhere."""
+        return self._session.stalled
+
     def health(self) -> ConnectionHealth:
         """Return a reading of what the thread is doing; fields are read one by one."""
         last = self._session.last_frame_at
@@ -210,7 +228,8 @@ class Connection:
             last_error=self.last_error,
             last_frame_at=last,
             asset_ids=len(self._session.sent),
-            pending=tuple(self._session.awaited),
+            pending=self._session.pending,
+            not_asked_for=self._router.not_asked_for + self._session.skipped,
             unsent_bytes=0 if conversation is None else conversation.unsent_bytes,
         )
 
@@ -257,9 +276,12 @@ class Connection:
         self._failed(error)
 
     def _live(self) -> None:
-        began = time.monotonic()
-        limit = None if self._connect_timeout is None else began + self._connect_timeout
         self._obey()
+        # Many connections take a while to open one by one, which is nobody's failure: the
+        # time of each begins with its turn.
+        self._await_turn()
+        timeout = self._connect_timeout
+        limit = None if timeout is None else time.monotonic() + timeout
         if self._check is not None:
             self._check_credentials(self._check, limit)
         while True:
@@ -275,6 +297,7 @@ class Connection:
             wait = self._reconnecting.wait(now, retry_after=retry_after, not_now=not_now)
             self._set_state(ConnectionState.BACKING_OFF)
             self._pause(now + wait if limit is None else min(now + wait, limit))
+            self._await_turn()
             if limit is not None and time.monotonic() >= limit:
                 attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
                 raise ConnectionFailed(
@@ -304,6 +327,9 @@ class Connection:
     def _set_state(self, state: ConnectionState) -> None:
         self.state = state
         self._changed()
+
+    def _await_turn(self) -> None:
+        self._pause(self._spacing.turn(time.monotonic(), self.number))
 
     def _pause(self, until: float) -> None:
         while time.monotonic() < until:
@@ -345,6 +371,8 @@ class Connection:
             want = self._wishes.popleft()
             unknown = self._router.want(want, connected=connected, sent=self._session.sent)
             again.update(dict.fromkeys(unknown))
+            if want.last_chance:
+                self._session.grant_last_chance(want.wishes)
             changed = True
         if changed:
             self._session.want(
@@ -416,6 +444,7 @@ class Connection:
             session=self._session,
             router=self._router,
             recovery=self._recovery,
+            ask_elsewhere=lambda ids: self._ask_elsewhere(self, ids),
             readiness=self._readiness,
             wait=self._wait,
             flush=self._flush_events,

@@ -83,6 +83,7 @@ class Conversation:
         session: what is said.
         router: who is told.
         recovery: what a gap hid; ``None`` where nothing is recovered.
+        ask_elsewhere: has ids asked for on a fresh connection; False if that cannot be.
         readiness: for the farewell, which nothing interrupts.
         wait: for everything else.
         flush: hands over what the router has queued.
@@ -96,6 +97,7 @@ class Conversation:
         session: Session,
         router: Router,
         recovery: Recovery | None,
+        ask_elsewhere: Callable[[list[str]], bool],
         readiness: Readiness,
         wait: _Wait,
         flush: Callable[[], None],
@@ -106,6 +108,7 @@ class Conversation:
         self._session = session
         self._router = router
         self._recovery = recovery
+        self._ask_elsewhere = ask_elsewhere
         self._readiness = readiness
         self._wait = wait
         self._flush = flush
@@ -130,18 +133,18 @@ class Conversation:
         now = time.monotonic()
         silence = self._session.silent(now)
         if silence is not None:
-            return End(ABNORMAL, silence)
+            return self._listen_once_more(silence)
         texts, told = self._session.due(now, time.time())
         for text in texts:
             self._outgoing.add(text_frame(text), now)
         for event in told:
-            self._router.tell(event, event.asset_ids or None)
-            if isinstance(event, SubscriptionStalled):
-                self._router.odd.append(event)
+            self._tell(event)
         if self._recovery is not None:
             self._route_recovered(self._recovery, now)
         if told:
             self._flush()
+        if self._session.unanswered:
+            self._move_the_unanswered()
         broken = self._outgoing.flush(now)
         if broken is not None:
             # The peer may have said more before the cut than was read so far.
@@ -154,6 +157,32 @@ class Conversation:
         if readable:
             return self._read()
         return None
+
+    def _tell(self, event: Lifecycle) -> None:
+        self._router.tell(event, event.asset_ids or None)
+        if isinstance(event, SubscriptionStalled):
+            self._router.odd.append(event)
+
+    def _listen_once_more(self, silence: str) -> End | None:
+        """Return the end, unless there is something to read that nobody came round to.
+
+        A process that was stopped for a while finds its limits passed and its socket full.
+        """
+        data, end = _receive(self._sock)
+        if not data:
+            return end or End(ABNORMAL, silence)
+        return self._take(data) or end or self._still_silent()
+
+    def _still_silent(self) -> End | None:
+        """Return the end if what came does not count, such as a PONG where data is missed."""
+        silence = self._session.silent(time.monotonic())
+        return None if silence is None else End(ABNORMAL, silence)
+
+    def _move_the_unanswered(self) -> None:
+        ids, self._session.unanswered = self._session.unanswered, []
+        if not self._ask_elsewhere(ids):
+            self._tell(self._session.give_up(ids, time.time()))
+            self._flush()
 
     def _route_recovered(self, recovery: Recovery, now: float) -> None:
         for event in recovery.due(now, time.time()):

@@ -33,6 +33,8 @@ class Talk:
         ours, self.peer = socket.socketpair()
         ours.setblocking(False)
         self.ours = ours
+        self.moved: list[str] = []
+        self.can_move = True
         self.mailbox = Mailbox(Delivery())
         self.session = Session(MarketDialect(), liveness or Liveness(), connection=1)
         self.router = Router(Mailbox(Delivery()), lambda _: False, channel="market", connection=1)
@@ -45,12 +47,17 @@ class Talk:
             session=self.session,
             router=self.router,
             recovery=None,
+            ask_elsewhere=self.ask_elsewhere,
             readiness=self.readiness,
             wait=self.wait,
             flush=self.router.flush,
             is_stopping=lambda: False,
         )
         self.session.opened(time.monotonic(), time.time())
+
+    def ask_elsewhere(self, ids: list[str]) -> bool:
+        self.moved += ids
+        return self.can_move
 
     def wait(
         self, sock: socket.socket | None, *, read: bool, write: bool, until: float | None
