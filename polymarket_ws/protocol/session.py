@@ -61,6 +61,7 @@ class Session:
         epoch: how many connections were made.
         last_frame_at: Unix seconds of the last frame.
         unanswered: ids to be asked for elsewhere; for the owner to read and clear.
+        leaving: ids whose end was put into words, but is not written yet.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Session:
         self._pacing = _pacing()
         self._others = others
         self.unanswered: list[str] = []
+        self.leaving: tuple[str, ...] = ()
         self.epoch = 0
         self.last_frame_at: float | None = None
 
@@ -183,6 +185,7 @@ class Session:
         self._subscribing.forget()
         self._awaiting.forget()
         self.unanswered = []
+        self.leaving = ()
 
     # -- what is wanted ----------------------------------------------------------------------
 
@@ -337,7 +340,11 @@ class Session:
         self, texts: list[str], told: list[Lifecycle], now: float, received_at: float
     ) -> None:
         begun = self._subscribing.begun
-        difference = self._subscribing.frames(self._others())
+        others = self._others()
+        # Before they are taken from what was sent: others that look at both in the meantime
+        # must find them in one.
+        self.leaving += self._subscribing.removed
+        difference = self._subscribing.frames(others)
         texts += difference.frames
         self._pacing.sent(len(difference.frames), now)
         if difference.added or (difference.frames and not begun):

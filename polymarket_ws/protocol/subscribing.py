@@ -104,6 +104,11 @@ class Subscribing:
             self._features_sent == self._features_wanted or not self._anything_wanted
         )
 
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The ids that the server was asked for and that nobody wants any more."""
+        return tuple(key for key in self.sent if key not in self.wanted)
+
     def frames(self, others: Collection[Container[str]] = ()) -> Difference:
         """Return what makes the server's set the wanted one.
 
@@ -116,7 +121,7 @@ class Subscribing:
             for key in self.wanted
             if key not in self.sent and not any(key in other for other in others)
         ]
-        removed = [key for key in self.sent if key not in self.wanted]
+        removed = list(self.removed)
         again = [key for key in self._refresh if key in self.sent and key in self.wanted]
         # Where nothing is wanted at all the flag is nobody's concern.
         features = self._features_wanted if self._anything_wanted else self._features_sent

@@ -208,7 +208,13 @@ class Connection:
     @property
     def on_the_wire(self) -> Container[str]:
         """The ids that the server was asked for here and not yet told to forget."""
-        return () if self._ended else self._session.sent
+        if self._ended:
+            return ()
+        # Read in this order: an id that leaves is put into the second before it is taken out
+        # of the first.
+        sent = self._session.sent
+        leaving = self._session.leaving
+        return {*sent, *leaving} if leaving else sent
 
     @property
     def stalled(self) -> tuple[str, ...]:

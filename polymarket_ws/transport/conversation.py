@@ -149,6 +149,8 @@ class Conversation:
         if broken is not None:
             # The peer may have said more before the cut than was read so far.
             return self._take_the_rest() or End(ABNORMAL, broken)
+        if self._session.leaving and not self._outgoing.pending:
+            self._session.leaving = ()
         deadlines = [self._session.next_deadline(), self._outgoing.deadline]
         if self._recovery is not None:
             deadlines.append(self._recovery.deadline)

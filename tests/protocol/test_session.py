@@ -572,6 +572,15 @@ def test_an_id_is_not_asked_for_while_another_connection_has_it() -> None:
     assert talk.next_deadline() == 10.0
 
 
+def test_an_id_counts_as_left_once_that_is_written() -> None:
+    talk = opened(["1", "2"])
+    talk.want(["1"], BOOKS, 1.0)
+    texts(talk, 1.0 + COALESCE_SECONDS)
+    assert (list(talk.sent), talk.leaving) == (["1"], ("2",))
+    talk.closed(1006, "", WALL)
+    assert talk.leaving == ()
+
+
 def test_nothing_is_said_while_others_have_all_that_is_wanted() -> None:
     elsewhere = {"1"}
     talk = Session(MarketDialect(), PATIENT, connection=3, others=lambda: [elsewhere])
