@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from polymarket_ws.simulator.client_session import ClientSession, Ending
-from polymarket_ws.simulator.connection import text_frame
+from polymarket_ws.simulator.connection import TextFrame, text_frame
 from polymarket_ws.simulator.requests import parse_first, parse_operation
 from polymarket_ws.simulator.venue import SimulatedVenue
 from polymarket_ws.simulator.wire import Message
@@ -98,12 +98,12 @@ class MarketChannel:
             messages: in order.
             timeout: seconds to wait for room in a full queue before that client is too slow.
         """
-        outgoing: dict[ClientSession, list[bytes]] = {}
+        outgoing: dict[ClientSession, list[TextFrame]] = {}
         ended: list[str] = []
         for message in messages:
             if message.final:
                 ended.append(message.market)
-            frame: bytes | None = None
+            frame: TextFrame | None = None
             for session in self._audience(message):
                 if message.custom and not session.custom_feature_enabled:
                     continue

@@ -1,0 +1,52 @@
+"""How upgrades are answered when something is wrong with the server."""
+
+from __future__ import annotations
+
+import math
+
+from websockets.http11 import Request, Response
+
+from polymarket_ws.simulator.connection import ClientConnection, json_response
+from polymarket_ws.simulator.faults import (
+    DripHandshake,
+    HandshakeFault,
+    NoAnswer,
+    Redirect,
+    Refuse,
+    WrongHandshake,
+)
+
+__all__ = ["faulty_answer", "is_spoiled"]
+
+# The accept value of some other key, so that it looks like one.
+_WRONG_ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+def faulty_answer(
+    connection: ClientConnection, request: Request, fault: HandshakeFault
+) -> Response | None:
+    """Return what is answered; None: what usually is, in the way that the line is in."""
+    if isinstance(fault, Refuse):
+        headers = {}
+        if fault.retry_after is not None:
+            headers["Retry-After"] = str(math.ceil(fault.retry_after))
+        body = f'{{"error":"refused with {fault.status}"}}'
+        return json_response(connection, fault.status, body, headers)
+    if isinstance(fault, Redirect):
+        return json_response(connection, 302, '{"error":"moved"}', {"Location": fault.location})
+    if isinstance(fault, WrongHandshake):
+        response = connection.protocol.accept(request)
+        if "Sec-WebSocket-Accept" in response.headers:
+            del response.headers["Sec-WebSocket-Accept"]
+            response.headers["Sec-WebSocket-Accept"] = _WRONG_ACCEPT
+        return response
+    if isinstance(fault, DripHandshake):
+        connection.line.drip(fault.interval)
+    elif isinstance(fault, NoAnswer):
+        connection.line.mute()
+    return None
+
+
+def is_spoiled(fault: HandshakeFault | None) -> bool:
+    """Return whether what is open now for the server is no connection for the client."""
+    return isinstance(fault, (WrongHandshake, NoAnswer))

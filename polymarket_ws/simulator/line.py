@@ -1,0 +1,136 @@
+"""A socket with the faults that a line has, below the WebSocket."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+
+__all__ = ["Line"]
+
+# A slow line hands over what it carries in this many pieces a second.
+_PIECES_PER_SECOND = 50
+
+
+class Line(socket.socket):
+    """The server's end of an accepted connection.
+
+    One thread reads, and one at a time writes. Everything else may be called from any thread. A
+    wait ends when the socket is shut down.
+
+    Args:
+        accepted: the socket to take over; its object is of no use afterwards.
+    """
+
+    def __init__(self, accepted: socket.socket) -> None:
+        family, kind, protocol = accepted.family, accepted.type, accepted.proto
+        super().__init__(family, kind, protocol, fileno=accepted.detach())
+        self._changed = threading.Condition()
+        self._shut = False
+        self._deaf = False
+        self._muted = False
+        self._swallows = False
+        self._pace: tuple[int, float] | None = None
+
+    # -- faults -------------------------------------------------------------------------
+
+    @property
+    def muted(self) -> bool:
+        """Whether what is written goes nowhere."""
+        return self._muted
+
+    def mute(self, *, muted: bool = True) -> None:
+        """Write nothing any more; or write again."""
+        self._muted = muted
+
+    def swallow(self) -> None:
+        """Write nothing any more, and lose what the peer says, its end included."""
+        self._muted = self._swallows = True
+
+    def deafen(self, *, deaf: bool = True) -> None:
+        """Read nothing any more; or read again, what came in the meantime first."""
+        with self._changed:
+            self._deaf = deaf
+            self._changed.notify_all()
+
+    def drip(self, interval: float) -> None:
+        """Write byte by byte, so many seconds apart."""
+        self._pace = (1, interval)
+
+    def slow_down(self, bytes_per_second: int | None) -> None:
+        """Write no faster than this; None: as fast as it goes."""
+        if bytes_per_second is None:
+            with self._changed:
+                self._pace = None
+                self._changed.notify_all()
+            return
+        size = max(1, bytes_per_second // _PIECES_PER_SECOND)
+        self._pace = (size, size / bytes_per_second)
+
+    # -- the socket ---------------------------------------------------------------------
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """Read, or wait for as long as the peer is not heard."""
+        data = super().recv(bufsize, flags)
+        if flags or not (self._deaf or self._swallows):
+            return data
+        while not self._swallows:
+            with self._changed:
+                heard = self._changed.wait_for(self._hears, self.gettimeout())
+                if self._shut:
+                    return b""
+            if not heard:
+                raise TimeoutError("timed out")
+            if not self._deaf:
+                return data
+        while data:
+            data = super().recv(bufsize)
+        with self._changed:
+            # Its end is swallowed, too: nobody here hears of it before the connection is ended.
+            if not self._changed.wait_for(lambda: self._shut, self.gettimeout()):
+                raise TimeoutError("timed out")
+        return b""
+
+    def _hears(self) -> bool:
+        return self._shut or self._swallows or not self._deaf
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """Write all, in the way that the line is in."""
+        if self._muted:
+            return
+        if self._pace is None:
+            super().sendall(data, flags)
+        else:
+            self._send_slowly(memoryview(data))
+
+    def _send_slowly(self, data: memoryview) -> None:
+        position = 0
+        while position < len(data) and not self._muted:
+            pace = self._pace
+            if pace is None:
+                super().sendall(data[position:])
+                return
+            size, pause = pace
+            super().sendall(data[position : position + size])
+            position += size
+            with self._changed:
+                self._changed.wait_for(lambda: self._shut or self._pace is None, pause)
+                if self._shut:
+                    raise BrokenPipeError("shut down")
+
+    def shutdown(self, how: int, /) -> None:
+        """Shut down; what waits here wakes up."""
+        if how == socket.SHUT_WR and self._muted:
+            return  # A FIN is a word, too.
+        self._wake()
+        super().shutdown(how)
+
+    def close(self) -> None:
+        """Close; what waits here wakes up."""
+        self._wake()
+        super().close()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._shut = True
+            self._changed.notify_all()
