@@ -83,16 +83,21 @@ def is_silent(client: socket.socket, seconds: float = 0.2) -> bool:
 
 
 @contextlib.contextmanager
-def listening(exchange: Exchange, *asset_ids: str, socket_limit: float = 30.0) -> Iterator[Watched]:
-    """Let our client listen to these, or to the first market."""
+def listening(
+    server: Exchange | str, *asset_ids: str, socket_limit: float = 30.0
+) -> Iterator[Watched]:
+    """Let our client listen to these tokens, or to the first market of an exchange."""
+    if isinstance(server, Exchange):
+        asset_ids = asset_ids or server.markets[0].asset_ids
+        server = server.url
     client = Client(
-        endpoints=Endpoints.at(exchange.url),
+        endpoints=Endpoints.at(server),
         backoff=Backoff(initial=0.02, maximum=0.1),
         liveness=Liveness(socket=socket_limit),
         connect_timeout=scaled(PATIENCE),
     )
     with client:
-        yield Watched(client, asset_ids or exchange.markets[0].asset_ids)
+        yield Watched(client, asset_ids)
 
 
 class Watched:
