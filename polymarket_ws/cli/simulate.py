@@ -48,7 +48,7 @@ _SLICE_SECONDS = 0.25 if os.name == "nt" else 3600.0
 )
 @click.option(
     "--markets",
-    type=click.IntRange(1, 200),
+    type=click.IntRange(1, 10_000),
     default=2,
     show_default=True,
     help="How many random markets there are.",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from polymarket_ws.simulator.interference import Sent
     from polymarket_ws.simulator.playback import Recording
+    from polymarket_ws.simulator.relay import Relay
     from polymarket_ws.simulator.script import ScriptedMarket
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Recording",
     "Redirect",
     "Refuse",
+    "Relay",
     "ScriptedMarket",
     "Sent",
     "SlowDown",
@@ -77,6 +79,7 @@ _HOMES = {
     "At": "fault_plan",
     "Exchange": "exchange",
     "Recording": "playback",
+    "Relay": "relay",
     "ScriptedMarket": "script",
     "Sent": "interference",
     "read_faults": "fault_script",

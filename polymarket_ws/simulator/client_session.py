@@ -346,7 +346,7 @@ class ClientSession:
         elif isinstance(fault, Deaf):
             line.deafen()
         elif isinstance(fault, SlowDown):
-            self._queue.append(functools.partial(line.slow_down, fault.bytes_per_second))
+            self._queue.append(self._slow_down)
 
     def _wear_off(self, fault: Fault, interference: Interference) -> None:
         line = self.connection.line
@@ -358,7 +358,7 @@ class ClientSession:
             line.deafen(deaf=False)
         elif isinstance(fault, SlowDown):
             # At once: it may be behind a write that takes for ever.
-            line.slow_down(None)
+            self._slow_down()
         elif isinstance(fault, Latency):
             kept = [turn for turn in self._queue if not isinstance(turn, _Hold)]
             self._queue = deque(kept)
@@ -375,6 +375,12 @@ class ClientSession:
             # Not counted against the limits: one that is larger than they are is the point.
             self._queue.append(functools.partial(self.connection.write, frame.data))
             self._tell(frame.text, "intrusion")
+
+    def _slow_down(self) -> None:
+        with self._changed:
+            active = self._interference.active if self._interference is not None else ()
+            rates = [fault.bytes_per_second for fault in active if isinstance(fault, SlowDown)]
+            self.connection.line.slow_down(min(rates, default=None))
 
     def _stall(self) -> None:
         self.connection.write(_STALLED[:_STALLED_BYTES])

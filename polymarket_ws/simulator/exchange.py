@@ -99,7 +99,7 @@ class Exchange:
         rate: messages a second over all markets, above 0 and up to 2,000, as a subscriber to
             everything without custom events gets them. None or 0: the market only moves by
             :meth:`step` and :meth:`market`, and a recording is played as fast as the client reads.
-        markets: how many random markets there are, 1 to 200. Of each eight the last four exclude
+        markets: how many random markets there are, 1 to 10,000. Of each eight the last four exclude
             each other: a negative-risk event, with prices that sum to about 1.
         recording: a file (or :class:`Recording`) that every client is sent, from its start, after
             its first subscription; the connection then stays open. There is no random market then.
@@ -145,7 +145,7 @@ class Exchange:
     ) -> None:
         for name, value, lowest, highest in (
             ("rate", rate or 0, 0, 2000),
-            ("markets", markets, 1, 200),
+            ("markets", markets, 1, 10_000),
             ("port", port, 0, 65535),
             ("showcase", showcase, 0, math.inf),
             ("idle_seconds", math.inf if idle_seconds is None else idle_seconds, 0.001, math.inf),

@@ -18,8 +18,8 @@ from polymarket_ws.simulator.faults import (
 
 __all__ = ["faulty_answer", "is_spoiled"]
 
-# The accept value of some other key, so that it looks like one.
-_WRONG_ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+# 20 bytes that are the digest of no key that is ever sent, so that it looks like one.
+_WRONG_ACCEPT = "AAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 
 def faulty_answer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from typing import Any
@@ -30,7 +31,9 @@ class Line(socket.socket):
         self._deaf = False
         self._muted = False
         self._swallows = False
+        # Bytes of a piece, and seconds to wait after it.
         self._pace: tuple[int, float] | None = None
+        self._drips = False
 
     # -- faults -------------------------------------------------------------------------
 
@@ -54,11 +57,13 @@ class Line(socket.socket):
             self._changed.notify_all()
 
     def drip(self, interval: float) -> None:
-        """Write byte by byte, so many seconds apart."""
+        """Write byte by byte, so many seconds apart, until ``slow_down`` says something else."""
+        self._drips = True
         self._pace = (1, interval)
 
     def slow_down(self, bytes_per_second: int | None) -> None:
         """Write no faster than this; None: as fast as it goes."""
+        self._drips = False
         if bytes_per_second is None:
             with self._changed:
                 self._pace = None
@@ -100,8 +105,12 @@ class Line(socket.socket):
             return
         if self._pace is None:
             super().sendall(data, flags)
-        else:
+        elif not self._drips:
             self._send_slowly(memoryview(data))
+        else:
+            # Clients give a dripped answer up, and that is no error here. Reading tells of it.
+            with contextlib.suppress(OSError):
+                self._send_slowly(memoryview(data))
 
     def _send_slowly(self, data: memoryview) -> None:
         position = 0
