@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polymarket_ws.simulator.audit import Audit
     from polymarket_ws.simulator.exchange import Exchange
     from polymarket_ws.simulator.fault_plan import At
     from polymarket_ws.simulator.fault_script import read_faults
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "At",
+    "Audit",
     "BadFrame",
     "Close",
     "Cut",
@@ -77,6 +79,7 @@ __all__ = [
 
 _HOMES = {
     "At": "fault_plan",
+    "Audit": "audit",
     "Exchange": "exchange",
     "Recording": "playback",
     "Relay": "relay",
