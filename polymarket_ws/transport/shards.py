@@ -57,6 +57,8 @@ class Shards:
             mailbox: the consumer's.
             wishes: the classes wanted from now on for each key; none to leave it.
         """
+        # First, so that whoever replaces what it holds stays on its connections.
+        self._leave(mailbox, {key for key, kinds in wishes.items() if not kinds})
         left = {key: kinds for key, kinds in wishes.items() if kinds}
         while left:
             shares: dict[Connection, dict[str, Kinds]] = {}
@@ -71,7 +73,6 @@ class Shards:
                 for key, kinds in share.items():
                     self._takers.setdefault(key, {})[mailbox] = kinds
                     del left[key]
-        self._leave(mailbox, {key for key, kinds in wishes.items() if not kinds})
 
     def forget_consumer(self, mailbox: Mailbox) -> None:
         """Note that a consumer is gone; the connections see it by its closed mailbox."""
