@@ -25,7 +25,7 @@ def test_server_that_accepts_and_drops_sees_few_attempts(fault: Fault) -> None:
         Exchange(rate=None, faults=[fault]) as exchange,
         Client(endpoints=Endpoints.at(exchange.url)) as client,
     ):
-        client.subscribe(Market(exchange.markets[0]))
+        client.listen(Market(exchange.markets[0]))
         attempts: list[int] = []
         for _ in range(2):
             threading.Event().wait(60)
