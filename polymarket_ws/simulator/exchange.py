@@ -508,8 +508,7 @@ class Exchange:
                     of_user = path == USER_PATH
                     client.upgrade = self._faults.upgrade("user" if of_user else "market")
             if client.upgrade is not None:
-                fault = client.upgrade.fault
-                return None if fault is None else faulty_answer(client, request, fault)
+                return faulty_answer(client, request, client.upgrade)
             answer = rest.TOO_MANY
         elif upgrade or path.startswith("/ws/"):
             answer = rest.NO_STREAM if path not in streams else rest.NO_UPGRADE
@@ -536,12 +535,15 @@ class Exchange:
             if not self._running:
                 connection.abort()
                 return
+            entries = self._faults.entries(upgrade)
+            if not entries:
+                connection.line.hear()  # It may have been healed since the upgrade.
             session = ClientSession(
                 connection,
                 upgrade.number,
                 queue_messages=self._queue_messages,
                 queue_bytes=self._queue_bytes,
-                entries=upgrade.entries,
+                entries=entries,
                 tap=self._tap,
                 later=self._agenda.add,
             )
@@ -555,7 +557,7 @@ class Exchange:
             for message in connection:
                 if not self._heard(channel, session, message):
                     continue
-                self._faults.subscribed(session, upgrade.entries)
+                self._faults.subscribed(session, entries)
                 if self._recording is not None:
                     target = functools.partial(play, session, self._recording.texts, self._rate)
                     playback = self._thread(f"playback-{session.number}", target)
