@@ -1,13 +1,14 @@
 """The simulated exchange: a server on loopback that a program under test connects to.
 
 Threads, all daemons, all named ``polymarket-ws-simulator-…`` and all joined by ``close()``: one
-accepts, one ends idle connections, one lets the market move, and each client has one that reads
+accepts, one ends idle connections, one lets the market move, one does what faults have due later
+(once there is something), and each client has one that reads
 (and one of the ``websockets`` package below it), one that writes, and one that plays a recording
 if there is one.
 
 One lock guards the markets, the clients' subscriptions and what is queued for them, so that an
 opening book and the changes after it can never be in the wrong order. A client's queue has its
-own lock, which is only ever taken last.
+own lock, which is taken after it; what is taken last is that of the agenda or of a socket.
 """
 
 from __future__ import annotations
