@@ -230,8 +230,16 @@ class ClientSession:
         with self._changed:
             if self._interference is not None:
                 return self._put_watched(frames, timeout, self._interference)
-            for frame in frames:
-                if not self._enqueue(frame.data, timeout):
+            # Only a wait lets go of the lock, so nothing else can change this in between.
+            if self._stopped or self._ending is not None:
+                return False
+            for _, data in frames:
+                after = self._pending_bytes + len(data)
+                if self._waiting < self._queue_messages and after <= self._queue_bytes:
+                    self._queue.append(data)
+                    self._waiting += 1
+                    self._pending_bytes = after
+                elif not self._enqueue(data, timeout):
                     return False
             self._changed.notify_all()
         return True
@@ -340,7 +348,8 @@ class ClientSession:
         if isinstance(fault, Mute):
             self._queue.append(line.mute)
         elif isinstance(fault, HalfOpen):
-            self._queue.append(line.swallow)
+            line.swallow()
+            self._queue.append(line.mute)
         elif isinstance(fault, Stall):
             self._queue.append(self._stall)
         elif isinstance(fault, Deaf):
@@ -354,8 +363,8 @@ class ClientSession:
             self.end(Ending("reset"))
         elif isinstance(fault, (Mute, Stall)) and not interference.silenced():
             self._queue.append(self._speak)
-        elif isinstance(fault, Deaf):
-            line.deafen(deaf=False)
+        elif isinstance(fault, Deaf) and HalfOpen() not in interference.active:
+            line.hear()
         elif isinstance(fault, SlowDown):
             # At once: it may be behind a write that takes for ever.
             self._slow_down()
@@ -494,7 +503,7 @@ class ClientSession:
         connection = self.connection
         if ending.how == "close" and connection.line.muted:
             # Nobody would hear the close frame, nor answer it.
-            connection.cut(reset=False)
+            connection.cut(reset=True)
         elif ending.how == "close":
             if ending.patience is not None:
                 connection.close_timeout = ending.patience

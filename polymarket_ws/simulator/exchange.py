@@ -1,13 +1,14 @@
 """The simulated exchange: a server on loopback that a program under test connects to.
 
 Threads, all daemons, all named ``polymarket-ws-simulator-…`` and all joined by ``close()``: one
-accepts, one ends idle connections, one lets the market move, and each client has one that reads
+accepts, one ends idle connections, one lets the market move, one does what faults have due later
+(once there is something), and each client has one that reads
 (and one of the ``websockets`` package below it), one that writes, and one that plays a recording
 if there is one.
 
 One lock guards the markets, the clients' subscriptions and what is queued for them, so that an
 opening book and the changes after it can never be in the wrong order. A client's queue has its
-own lock, which is only ever taken last.
+own lock, which is taken after it; what is taken last is that of the agenda or of a socket.
 """
 
 from __future__ import annotations
@@ -508,8 +509,7 @@ class Exchange:
                     of_user = path == USER_PATH
                     client.upgrade = self._faults.upgrade("user" if of_user else "market")
             if client.upgrade is not None:
-                fault = client.upgrade.fault
-                return None if fault is None else faulty_answer(client, request, fault)
+                return faulty_answer(client, request, client.upgrade)
             answer = rest.TOO_MANY
         elif upgrade or path.startswith("/ws/"):
             answer = rest.NO_STREAM if path not in streams else rest.NO_UPGRADE
@@ -536,12 +536,15 @@ class Exchange:
             if not self._running:
                 connection.abort()
                 return
+            entries = self._faults.entries(upgrade)
+            if not entries:
+                connection.line.hear()  # It may have been healed since the upgrade.
             session = ClientSession(
                 connection,
                 upgrade.number,
                 queue_messages=self._queue_messages,
                 queue_bytes=self._queue_bytes,
-                entries=upgrade.entries,
+                entries=entries,
                 tap=self._tap,
                 later=self._agenda.add,
             )
@@ -555,7 +558,7 @@ class Exchange:
             for message in connection:
                 if not self._heard(channel, session, message):
                     continue
-                self._faults.subscribed(session, upgrade.entries)
+                self._faults.subscribed(session, entries)
                 if self._recording is not None:
                     target = functools.partial(play, session, self._recording.texts, self._rate)
                     playback = self._thread(f"playback-{session.number}", target)

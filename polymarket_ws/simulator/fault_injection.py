@@ -46,6 +46,11 @@ class FaultInjection:
         with self._changed:
             return self._plan.upgrade(channel)
 
+    def entries(self, upgrade: Upgrade) -> tuple[At, ...]:
+        """Return what is to happen on the connection that an upgrade has become."""
+        with self._changed:
+            return self._plan.entries(upgrade)
+
     def subscribed(self, session: ClientSession, entries: Iterable[At]) -> None:
         """Take notice of a first subscription, from which on the seconds count."""
         for entry in entries:

@@ -70,6 +70,11 @@ class At:
                 f"{name} is done to an upgrade: leave messages=, seconds=, lasting= out"
             )
 
+    @property
+    def at_once(self) -> bool:
+        """Whether it is there from the beginning of a connection."""
+        return self.messages == 0 and self.seconds is None
+
     def concerns(self, number: int) -> bool:
         """Return whether it is on the connection with that number."""
         if self.connection is not None:
@@ -97,11 +102,13 @@ class Upgrade:
         number: 1 for the first one of this exchange, and so on.
         fault: what is done instead of accepting it as usual; None: nothing.
         entries: what is to happen once it is a connection.
+        healings: how often everything was taken back before.
     """
 
     number: int
     fault: HandshakeFault | None = None
     entries: tuple[At, ...] = ()
+    healings: int = 0
 
 
 class FaultPlan:
@@ -121,6 +128,7 @@ class FaultPlan:
             raise UsageError(f"faults= takes a list of faults, such as [Mute()], not {script!r}")
         self._script = [entry if isinstance(entry, At) else At(entry) for entry in script]
         self._numbers = {"market": 0, "user": 0}
+        self._healings = 0
 
     def add(self, entry: At) -> None:
         """Add an entry."""
@@ -131,8 +139,13 @@ class FaultPlan:
         self._script = [other for other in self._script if other is not entry]
 
     def clear(self) -> None:
-        """Take back everything."""
+        """Take back everything, what is in store for upgrades under way included."""
         self._script.clear()
+        self._healings += 1
+
+    def entries(self, upgrade: Upgrade) -> tuple[At, ...]:
+        """Return what is still to happen on the connection that an upgrade has become."""
+        return upgrade.entries if upgrade.healings == self._healings else ()
 
     def upgrade(self, channel: Channel) -> Upgrade:
         """Count an upgrade, and return what is in store for it.
@@ -147,6 +160,7 @@ class FaultPlan:
             number,
             next((fault for fault in faults if isinstance(fault, HandshakeFault)), None),
             tuple(entry for entry in entries if not isinstance(entry.fault, HandshakeFault)),
+            self._healings,
         )
 
     def _concerns(self, entry: At, channel: Channel, number: int) -> bool:

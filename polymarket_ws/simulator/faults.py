@@ -185,7 +185,8 @@ class Mute(_Silent):
 class HalfOpen(_Silent):
     """Packets are swallowed both ways: the client sees neither data nor FIN nor RST.
 
-    When it is healed, the connection is reset, as a peer does that knows nothing of it.
+    When it is healed or the exchange is closed, the connection is reset, as a peer does that
+    knows nothing of it. Where a connection has to outlive the exchange, take a :class:`Relay`.
     """
 
 

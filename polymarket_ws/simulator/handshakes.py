@@ -7,8 +7,11 @@ import math
 from websockets.http11 import Request, Response
 
 from polymarket_ws.simulator.connection import ClientConnection, json_response
+from polymarket_ws.simulator.fault_plan import Upgrade
 from polymarket_ws.simulator.faults import (
+    Deaf,
     DripHandshake,
+    HalfOpen,
     HandshakeFault,
     NoAnswer,
     Redirect,
@@ -23,9 +26,16 @@ _WRONG_ACCEPT = "AAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 
 def faulty_answer(
-    connection: ClientConnection, request: Request, fault: HandshakeFault
+    connection: ClientConnection, request: Request, upgrade: Upgrade
 ) -> Response | None:
     """Return what is answered; None: what usually is, in the way that the line is in."""
+    for entry in upgrade.entries:
+        # Who is deaf from the beginning must not hear what the client says at once.
+        if entry.at_once and isinstance(entry.fault, Deaf):
+            connection.line.deafen()
+        elif entry.at_once and isinstance(entry.fault, HalfOpen):
+            connection.line.swallow()
+    fault = upgrade.fault
     if isinstance(fault, Refuse):
         headers = {}
         if fault.retry_after is not None:

@@ -47,13 +47,19 @@ class Line(socket.socket):
         self._muted = muted
 
     def swallow(self) -> None:
-        """Write nothing any more, and lose what the peer says, its end included."""
-        self._muted = self._swallows = True
-
-    def deafen(self, *, deaf: bool = True) -> None:
-        """Read nothing any more; or read again, what came in the meantime first."""
+        """Lose what the peer says from now on, its end included."""
         with self._changed:
-            self._deaf = deaf
+            self._swallows = True
+            self._changed.notify_all()
+
+    def deafen(self) -> None:
+        """Read nothing any more."""
+        self._deaf = True
+
+    def hear(self) -> None:
+        """Read again; of what came in the meantime only what was swallowed is lost."""
+        with self._changed:
+            self._deaf = self._swallows = False
             self._changed.notify_all()
 
     def drip(self, interval: float) -> None:
@@ -77,27 +83,37 @@ class Line(socket.socket):
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Read, or wait for as long as the peer is not heard."""
         data = super().recv(bufsize, flags)
+        if self._shut:
+            return b""  # What comes after the end is of no use to anybody.
         if flags or not (self._deaf or self._swallows):
             return data
-        while not self._swallows:
-            with self._changed:
-                heard = self._changed.wait_for(self._hears, self.gettimeout())
-                if self._shut:
-                    return b""
-            if not heard:
-                raise TimeoutError("timed out")
-            if not self._deaf:
-                return data
-        while data:
-            data = super().recv(bufsize)
-        with self._changed:
-            # Its end is swallowed, too: nobody here hears of it before the connection is ended.
-            if not self._changed.wait_for(lambda: self._shut, self.gettimeout()):
-                raise TimeoutError("timed out")
-        return b""
+        while self._deaf or self._swallows:
+            if self._swallows and data:
+                data = self._next_to_swallow(bufsize)
+            elif not self._wait_to_hear(swallowed=not data):
+                return b""
+        return data
 
-    def _hears(self) -> bool:
-        return self._shut or self._swallows or not self._deaf
+    def _next_to_swallow(self, bufsize: int) -> bytes:
+        try:
+            return super().recv(bufsize)
+        except TimeoutError:
+            raise
+        except OSError:
+            return b""  # A reset is swallowed like any other end.
+
+    def _wait_to_hear(self, *, swallowed: bool) -> bool:
+        """Wait until there is something to do again; return whether that is not the end."""
+
+        def hears() -> bool:
+            if self._shut or not (self._deaf or self._swallows):
+                return True
+            return self._swallows and not swallowed
+
+        with self._changed:
+            if not self._changed.wait_for(hears, self.gettimeout()):
+                raise TimeoutError("timed out")
+            return not self._shut
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Write all, in the way that the line is in."""
@@ -131,7 +147,8 @@ class Line(socket.socket):
         """Shut down; what waits here wakes up."""
         if how == socket.SHUT_WR and self._muted:
             return  # A FIN is a word, too.
-        self._wake()
+        if how != socket.SHUT_WR:
+            self._wake()
         super().shutdown(how)
 
     def close(self) -> None:

@@ -118,6 +118,7 @@ def test_what_was_queued_before_a_mute_is_still_sent() -> None:
 def test_a_half_open_connection_ends_for_the_exchange_only() -> None:
     with Exchange(rate=None) as exchange, line(exchange.url) as client:
         head(client)
+        assert exchange.wait_for(lambda: exchange.connections, scaled(5))
         exchange.inject(HalfOpen())
         say(client, subscribe(tokens(exchange)))
         say(client, "PING")
@@ -368,6 +369,17 @@ def test_a_client_that_takes_it_gets_the_oversized_message_whole() -> None:
 
 
 # -- ends -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [Deaf(), HalfOpen()], ids=["deaf", "half-open"])
+def test_who_does_not_hear_from_the_beginning_hears_no_subscription(fault: Fault) -> None:
+    for _ in range(3):
+        with Exchange(rate=None, faults=[fault]) as exchange, subscribed(exchange) as client:
+            assert exchange.wait_for(lambda: exchange.connections, scaled(5))
+            exchange.broadcast("sync")
+            if fault == Deaf():
+                assert text(client) == "sync"
+            assert exchange.received == ()
 
 
 @pytest.mark.parametrize("how", ["reset", "fin", "half_frame"])

@@ -75,3 +75,11 @@ def test_an_entry_that_makes_no_sense_is_refused(arguments: Any, told: str) -> N
 def test_a_script_is_a_list_of_faults(script: Any) -> None:
     with pytest.raises(UsageError, match="fault"):
         FaultPlan(script)
+
+
+def test_what_is_healed_while_an_upgrade_is_under_way_does_not_happen() -> None:
+    plan = FaultPlan([Mute()])
+    upgrade = plan.upgrade("market")
+    assert [entry.fault for entry in plan.entries(upgrade)] == [Mute()]
+    plan.clear()
+    assert plan.entries(upgrade) == ()

@@ -57,7 +57,7 @@ def test_a_deaf_line_reads_later(
     peer.sendall(b"wait")
     with pytest.raises(TimeoutError):
         reading.result(0.1)
-    line.deafen(deaf=False)
+    line.hear()
     assert reading.result(scaled(5)) == b"wait"
 
 
@@ -86,6 +86,36 @@ def test_a_timeout_counts_while_it_does_not_hear(
     line.settimeout(0.05)
     with pytest.raises(TimeoutError):
         line.recv(9)
+
+
+def test_a_line_that_swallows_reads_what_comes_and_tells_nothing(
+    pair: tuple[Line, socket.socket], aside: ThreadPoolExecutor
+) -> None:
+    line, peer = pair
+    reading = aside.submit(line.recv, 2**16)
+    line.swallow()
+    peer.sendall(bytes(2**24))
+    peer.close()
+    with pytest.raises(TimeoutError):
+        reading.result(0.1)
+    line.shutdown(socket.SHUT_RDWR)
+    assert reading.result(scaled(5)) == b""
+
+
+def test_what_the_deaf_kept_is_swallowed_as_well(
+    pair: tuple[Line, socket.socket], aside: ThreadPoolExecutor
+) -> None:
+    line, peer = pair
+    line.deafen()
+    reading = aside.submit(line.recv, 2**16)
+    peer.sendall(b"kept")
+    with pytest.raises(TimeoutError):
+        reading.result(0.1)
+    line.swallow()
+    # More than any buffer holds: it is read.
+    peer.sendall(bytes(2**24))
+    line.shutdown(socket.SHUT_RDWR)
+    assert reading.result(scaled(5)) == b""
 
 
 def test_a_dripping_line_writes_byte_by_byte(pair: tuple[Line, socket.socket]) -> None:
