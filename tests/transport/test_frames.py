@@ -307,6 +307,21 @@ def test_impossible_character_is_noticed_at_its_second_byte() -> None:
     assert violation_of(data[:4]).code == 1007
 
 
+def test_half_a_surrogate_is_noticed_before_its_third_byte() -> None:
+    half = "é".encode() + b"\xed\xa0"
+    for reads in (
+        [frame(TEXT, half, fin=False)],
+        byte_by_byte(frame(TEXT, half, fin=False)),
+        [frame(TEXT, half[:3], fin=False), frame(CONTINUATION, half[3:], fin=False)],
+        [frame(TEXT, half + b"\x80" * 70_000)[:14]],
+    ):
+        violation = violation_of(*reads)
+        assert violation.code == 1007
+        assert "at byte 2: invalid continuation byte" in str(violation)
+    _, parser = parse(frame(TEXT, b"\xed\x9f", fin=False))
+    assert parser.violation is None
+
+
 def test_violation_names_the_place_in_the_message_of_the_bad_byte() -> None:
     payload = "é".encode() * 100 + b"\xff"
     data = frame(TEXT, payload)

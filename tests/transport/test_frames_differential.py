@@ -228,6 +228,7 @@ def test_valid_stream_cut_anywhere_gives_what_the_websockets_package_gives(
 @example([raw_frame(0x80 | CLOSE, b"\x03")])
 @example([frame(TEXT, b"a", fin=False) + frame(CLOSE, close_payload(1001))])
 @example([frame(TEXT, b"\xf4", fin=False), frame(PING), frame(CONTINUATION, b"\x90", fin=False)])
+@example([frame(TEXT, b"\xed\xa0", fin=False), frame(PING), frame(CONTINUATION, b"\x80")])
 def test_any_frames_cut_anywhere_give_the_same_messages_and_the_same_close_code(
     reads: list[bytes],
 ) -> None:
