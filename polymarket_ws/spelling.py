@@ -338,8 +338,12 @@ def _tokens_layout(wire: Wire) -> Wire:
 
 
 def _order_layout(wire: Wire) -> Wire:
-    # "0" is how an order without an end is spelled, and no time.
-    return {**wire, "expiration": None} if wire.get("expiration") in ("0", 0) else wire
+    # "0" is how an order without an end is spelled, and no time. What is no time at all is
+    # refused by name where it is read.
+    with contextlib.suppress(ValueError):
+        if as_optional_milliseconds(wire.get("expiration")) == 0:
+            return {**wire, "expiration": None}
+    return wire
 
 
 def _trade_layout(wire: Wire) -> Wire:

@@ -300,9 +300,17 @@ class TestOldLayouts:
 
 
 class TestUserEvents:
-    @pytest.mark.parametrize("value", ["0", 0, "", None, "null"])
+    @pytest.mark.parametrize(
+        "value", ["0", 0, "", None, "null", "0.0", " 0 ", "-0", 0.0, Decimal("0E+3"), "0.0001"]
+    )
     def test_without_an_end_have_no_expiration(self, value: object) -> None:
-        assert order(expiration=value).expiration is None
+        event = order(expiration=value)
+        assert event.expiration is None
+        assert from_json(event.to_json()) == event
+
+    @pytest.mark.parametrize("value", ["soon", "NaN", [0], True])
+    def test_with_an_end_that_is_no_time_name_it(self, value: object) -> None:
+        assert refused(Order, {**ORDER, "expiration": value}).startswith("expiration: ")
 
     @pytest.mark.parametrize(
         ("value", "milliseconds"),
