@@ -199,9 +199,12 @@ def as_optional_milliseconds(value: object, _: object = None) -> int | None:
 
 def time_digits(milliseconds: int) -> str:
     """Return Unix milliseconds as text that reads as the same time again."""
+    if abs(milliseconds) >= FIRST_MILLISECOND:
+        return str(milliseconds)
     # A time before 1973 reads as seconds, and can only have been read from them.
-    early = abs(milliseconds) < FIRST_MILLISECOND and milliseconds % 1000 == 0
-    return str(milliseconds // 1000 if early else milliseconds)
+    seconds, fraction = divmod(abs(milliseconds), 1000)
+    sign = "-" if milliseconds < 0 else ""
+    return f"{sign}{seconds}.{fraction:03d}" if fraction else f"{sign}{seconds}"
 
 
 def as_datetime(value: object, _: object = None) -> datetime:
