@@ -57,6 +57,10 @@ LAST_MILLISECOND = 10**30
 _MAX_DIGITS = 1_000
 _MAX_SHOWN = 60
 
+# What was read with much of the stack left is written and compared with little of it left,
+# deep inside a user's program, so how deep it is must not depend on the stack.
+_MAX_NESTING = 64
+
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
     r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?",
@@ -274,15 +278,21 @@ def as_json_object(value: object, _: object = None) -> dict[str, object]:
     return cast("dict[str, object]", json_value(value))
 
 
-def json_value(value: object) -> object:
+def json_value(value: object, nesting: int = _MAX_NESTING) -> object:
     """Return free-form JSON as ``json.loads`` would, but with no digit lost.
 
     A number that a ``float`` or 64 bits cannot hold exactly becomes a string of its digits.
+
+    Args:
+        value: any JSON.
+        nesting: how many levels deep it may be.
     """
-    if isinstance(value, Mapping):
-        return {as_text(key): json_value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_value(item) for item in value]
+    if isinstance(value, (Mapping, list, tuple)):
+        if not nesting:
+            raise ValueError("nested too deeply")
+        if isinstance(value, Mapping):
+            return {as_text(key): json_value(item, nesting - 1) for key, item in value.items()}
+        return [json_value(item, nesting - 1) for item in value]
     if isinstance(value, str):
         return as_text(value)
     if isinstance(value, Decimal):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -386,6 +387,20 @@ class TestFunctions:
     @example(-1500)
     def test_write_times_that_read_as_the_same(self, milliseconds: int) -> None:
         assert spelling.as_milliseconds(time_digits(milliseconds)) == milliseconds
+
+    def test_take_free_form_json_as_deep_as_a_deep_stack_can_write_it(self) -> None:
+        deep: object = {}
+        for _ in range(63):
+            deep = {"a": deep}
+        event = new(fee_schedule=deep)
+        assert event.fee_schedule == deep
+
+        def written(frames: int) -> str:
+            return event.to_json() if not frames else written(frames - 1)
+
+        assert from_json(written(sys.getrecursionlimit() - 400)) == event
+        error = refused(NewMarket, {"market": "0x1", "fee_schedule": {"a": [deep]}})
+        assert error == "fee_schedule: nested too deeply"
 
     def test_make_no_json_of_what_is_none(self) -> None:
         with pytest.raises(ValueError, match="a JSON value is wanted, not a set"):
