@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -17,12 +18,14 @@ from polymarket_ws.simulator.user_wire import (
     OrderState,
     TradeState,
     order_frame,
+    rest_order,
+    rest_trade,
     trade_frame,
 )
 from polymarket_ws.simulator.venue import SimulatedVenue
 from polymarket_ws.simulator.wire import market_resolved, tick_size_change
 
-__all__ = ["MARKET", "USER", "Channel", "captured"]
+__all__ = ["MARKET", "REST_ORDERS", "REST_TRADES", "USER", "Channel", "captured"]
 
 _NOW = 1_791_128_503_230
 _OWNER = "00000000-0000-0000-0000-000000000001"
@@ -80,30 +83,34 @@ def _market_texts(venue: SimulatedVenue) -> list[str]:
     return texts
 
 
-def _user_texts() -> list[str]:
-    texts = []
+def _orders() -> Iterator[OrderState]:
     for number, status in enumerate(("LIVE", "MATCHED", "CANCELED", "CANCELED_MARKET_RESOLVED")):
-        order = OrderState(
+        yield OrderState(
             id=f"0x{number:064x}", owner=_OWNER, maker_address="0xaa", market="0x1",
             asset_id="7", outcome="Yes", side="BUY", price=480, size=1050, order_type="GTC",
             created_ms=_NOW, matched=500, status=status, trades=["t1", "t2"],
         )  # fmt: skip
-        kinds = ("PLACEMENT", "UPDATE", "CANCELLATION")
-        texts += [order_frame(order, kind, _NOW) for kind in kinds]
+
+
+def _trades() -> Iterator[TradeState]:
     maker = MakerState(
         order_id="0x02", owner=_OWNER, maker_address="0xbb", asset_id="8", outcome="No",
         outcome_index=1, side="BUY", price=520, matched=500,
     )  # fmt: skip
     for number, status in enumerate(("MATCHED", "MINED", "CONFIRMED", "RETRYING", "FAILED")):
-        trade = TradeState(
+        yield TradeState(
             id=f"t{number}", number=number, taker_order_id="0x01", owner=_OWNER,
             maker_address="0xaa", market="0x1", asset_id="7", outcome="Yes", side="BUY",
             price=480, size=500, trader_side="TAKER", makers=(maker,) * number,
             matched_ms=_NOW, updated_ms=_NOW + number, transaction_hash="0xff", status=status,
         )  # fmt: skip
-        texts.append(trade_frame(trade))
-    texts.append(f"[{texts[0]},{texts[-1]}]")
-    return texts
+
+
+def _user_texts() -> list[str]:
+    kinds = ("PLACEMENT", "UPDATE", "CANCELLATION")
+    texts = [order_frame(order, kind, _NOW) for order in _orders() for kind in kinds]
+    texts += [trade_frame(trade) for trade in _trades()]
+    return [*texts, f"[{texts[0]},{texts[-1]}]"]
 
 
 def _market() -> Channel:
@@ -120,6 +127,10 @@ def _user() -> Channel:
 
 MARKET = _market()
 USER = _user()
+
+#: What REST answers with, one order or trade a text.
+REST_ORDERS = tuple(json.dumps(rest_order(order)) for order in _orders())
+REST_TRADES = tuple(json.dumps(rest_trade(trade)) for trade in _trades())
 
 
 def captured(wire: Path) -> Channel:
