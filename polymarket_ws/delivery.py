@@ -319,6 +319,7 @@ class Mailbox:
             PolymarketWSError: what ended the row, after everything buffered was read.
         """
         while True:
+            remaining = deadline.remaining()
             # Before the row: a put that comes after this look is not the end's business.
             error = self.error
             with self._lock:
@@ -327,12 +328,12 @@ class Mailbox:
                 hand = self._next_hand()
                 if hand is not None:
                     return hand
-                if error is None:
+                # A ring that nobody waits for would stay: one for each poll that found nothing.
+                if error is None and remaining != 0.0:
                     self._waiting = True
             if error is not None:
                 # The same object may be raised in several threads; each begins anew.
                 raise error.with_traceback(None)
-            remaining = deadline.remaining()
             if remaining == 0.0:
                 raise TimeoutError("no event within the time given")
             limit = SLICE_SECONDS if remaining is None else min(remaining, SLICE_SECONDS)

@@ -48,6 +48,9 @@ __all__ = ["Router", "Want"]
 #: Changes that a journal collects before it is thinned out to one a level.
 _JOURNAL_CHANGES = 256
 
+#: Levels that a true book can have: every price of the finest step, 0.0001, on both sides.
+_MOST_LEVELS = 20_000
+
 #: Wire bytes that a synthesised event counts as in a mailbox, each level.
 _LEVEL_BYTES = 40
 
@@ -114,8 +117,8 @@ class _Journal:
             self.tick_size = earlier.tick_size
         self.limit = _JOURNAL_CHANGES
 
-    def thin_out(self) -> None:
-        """Keep the latest change of each level."""
+    def thin_out(self) -> bool:
+        """Keep the latest change of each level; False if there are more than a book can have."""
         latest: dict[tuple[str, object], LevelChange] = {}
         for change in self.changes:
             # Re-inserted, so that the last entry stays the one with the newest hash.
@@ -123,6 +126,7 @@ class _Journal:
             latest[change.side, change.price] = change
         self.changes = list(latest.values())
         self.limit = max(_JOURNAL_CHANGES, 2 * len(self.changes))
+        return len(self.changes) <= _MOST_LEVELS
 
     def rebase(self, event: TickSizeChange | MarketResolved) -> bool:
         """Take an event that is no change of a level; False if there is no true book."""
@@ -444,8 +448,9 @@ class Router:
                         continue
                     journal.timestamp = timestamp
                 journal.changes.append(change)
-                if len(journal.changes) >= journal.limit:
-                    journal.thin_out()
+                if len(journal.changes) >= journal.limit and not journal.thin_out():
+                    # Whoever joins now asks the server; this could grow for ever.
+                    del journals[change.asset_id]
         routes = self._routes
         first = routes.get(changes[0].asset_id, ()) if changes else ()
         for change in changes:

@@ -95,6 +95,17 @@ def test_wait_ends_at_its_deadline(seconds: Callable[[float], float]) -> None:
     assert 0.045 <= time.monotonic() - began < seconds(2.0)
 
 
+def test_polling_leaves_nothing_behind(seconds: Callable[[float], float]) -> None:
+    mailbox = Mailbox(Delivery())
+    for number in range(100):
+        assert take(mailbox) == []
+        put(mailbox, number)
+        assert take(mailbox) == trades(number)
+    assert mailbox._bell.empty()
+    threading.Timer(0.05, put, [mailbox, 100]).start()
+    assert mailbox.refill(Deadline(seconds(5))) is not None
+
+
 @pytest.mark.parametrize("how", ["put", "close", "abandon", "fail"])
 def test_waiting_consumer_is_woken(how: str, seconds: Callable[[float], float]) -> None:
     mailbox = Mailbox(Delivery())

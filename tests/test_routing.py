@@ -874,6 +874,15 @@ def test_the_book_has_the_hash_of_the_last_change_right_after_thinning_out(bench
     assert made_up(bench).hash == f"h{limit - 1}"
 
 
+def test_a_journal_of_more_levels_than_a_book_can_have_is_given_up(bench: Bench) -> None:
+    bench.join(YES)
+    bench.join(NO)
+    bench.route(book(YES), book(NO))
+    bench.route(change(*(entry(YES, f"0.{number:06d}", "1") for number in range(40_000))))
+    assert bench.router._journals.keys() == {NO}
+    assert bench.want(Mailbox(Delivery()), {YES: DEFAULT, NO: DEFAULT}) == [YES]
+
+
 def test_changes_older_than_the_book_are_part_of_it(bench: Bench) -> None:
     bench.join(YES)
     bench.route(book(YES, [level("0.4", "5")], timestamp=1000))

@@ -156,7 +156,7 @@ class PriceChange(_OfOneMarket):
 
     def __str__(self) -> str:
         changes = ", ".join(
-            f"{short(c.asset_id)} {c.side} {plain(c.size)} @ {plain(c.price)}"
+            f"{short(c.asset_id)} {short(c.side)} {plain(c.size)} @ {plain(c.price)}"
             for c in self.price_changes[:2]
         )
         more = len(self.price_changes) - 2
@@ -186,7 +186,7 @@ class LastTradePrice(_OfOneMarket):
 
     def __str__(self) -> str:
         return (
-            f"LastTradePrice {short(self.asset_id)} {self.side} "
+            f"LastTradePrice {short(self.asset_id)} {short(self.side)} "
             f"{plain(self.size)} @ {plain(self.price)}"
         )
 

@@ -198,6 +198,8 @@ class Decoder:
             if cls not in self._wanted:
                 self.skipped += 1
                 return None
+            # Ours: what was fetched over REST says so, and what came over the socket was not.
+            wire.pop("recovered", None)
             event = structure(cls, wire)
         except Exception as error:  # noqa: BLE001 # foreign data; the stream tells it and goes on
             return self._failure(reason(error), raw, received_at, epoch)

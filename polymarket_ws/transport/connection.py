@@ -34,8 +34,9 @@ from polymarket_ws.protocol.session import Session
 from polymarket_ws.recovery import Recovery
 from polymarket_ws.routing import Router, Want
 from polymarket_ws.transport.backoff import Backoff, Reconnecting
-from polymarket_ws.transport.conversation import NORMAL, Conversation, End
+from polymarket_ws.transport.conversation import Conversation
 from polymarket_ws.transport.errand import Errand
+from polymarket_ws.transport.line import NORMAL, End, Line
 from polymarket_ws.transport.opening import Opened, Opener, OpeningFailed
 from polymarket_ws.transport.readiness import Readiness
 from polymarket_ws.transport.spacing import Spacing
@@ -140,7 +141,7 @@ class Connection:
         self._unwanted_since: float | None = None
         self._warnings = RareWarnings(logger)
         self._sock: socket.socket | None = None
-        self._conversation: Conversation | None = None
+        self._line: Line | None = None
         self.state = ConnectionState.CONNECTING
         self.attempts = 0
         self.last_error: str | None = None
@@ -224,7 +225,7 @@ class Connection:
     def health(self) -> ConnectionHealth:
         """Return a reading of what the thread is doing; fields are read one by one."""
         last = self._session.last_frame_at
-        conversation = self._conversation
+        line = self._line
         return ConnectionHealth(
             number=self.number,
             channel=self._session.channel,
@@ -236,7 +237,7 @@ class Connection:
             asset_ids=len(self._session.sent),
             pending=self._session.pending,
             not_asked_for=self._router.not_asked_for + self._session.skipped,
-            unsent_bytes=0 if conversation is None else conversation.unsent_bytes,
+            unsent_bytes=0 if line is None else line.unsent_bytes,
         )
 
     def after_fork_in_child(self) -> None:
@@ -445,13 +446,13 @@ class Connection:
 
     def _converse(self, opened: Opened) -> End:
         self._sock = sock = opened.sock
-        self._conversation = conversation = Conversation(
-            opened,
+        self._line = line = Line(opened, self._readiness)
+        conversation = Conversation(
+            line,
             session=self._session,
             router=self._router,
             recovery=self._recovery,
             ask_elsewhere=lambda ids: self._ask_elsewhere(self, ids),
-            readiness=self._readiness,
             wait=self._wait,
             flush=self._flush_events,
             is_stopping=lambda: self._stopping,
@@ -464,14 +465,14 @@ class Connection:
             self._set_state(ConnectionState.OPEN)
             end = conversation.hold()
             self._suspect_the_credentials(end)
-            conversation.bid_farewell(end)
+            line.bid_farewell(end)
         except (_Stop, _Unwanted):
             self.state = ConnectionState.CLOSED
-            conversation.bid_farewell(End(NORMAL, ""))
+            line.bid_farewell(End(NORMAL, ""))
             raise
         finally:
             self._sock = None
-            self._conversation = None
+            self._line = None
             sock.close()
         self.state = ConnectionState.CONNECTING
         self.last_error = f"{end.code} {end.reason}".rstrip()
