@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 import time
@@ -318,6 +319,18 @@ def test_forked_copy_raises_whatever_held_its_lock() -> None:
         mailbox.refill(Deadline(None))
     done.set()
     thread.join()
+
+
+def test_bell_is_made_by_the_first_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    # By then gevent may have put its own queue in the place of the one of C.
+    class Patched(queue.SimpleQueue):  # type: ignore[type-arg]
+        pass
+
+    mailbox = Mailbox(Delivery())
+    put(mailbox, 1)
+    monkeypatch.setattr(queue, "SimpleQueue", Patched)
+    assert take(mailbox)
+    assert isinstance(mailbox._bell, Patched)
 
 
 # Against a naive model.
