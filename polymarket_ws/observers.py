@@ -154,14 +154,27 @@ class Observers:
                 name="polymarket-ws-observers",
                 daemon=True,
             )
-            # Kept only once it runs: where no thread can be had, a later call tries again.
-            thread.start()
+            # Kept before it runs: a signal handler, or another greenlet of gevent, may come
+            # here while start() waits for it, and two threads would share the row.
             self._thread = thread
+            try:
+                thread.start()
+            except BaseException:
+                # Where no thread can be had, a later call tries again. One that got a thread
+                # after all sees that it is not the one that is kept.
+                if thread.ident is None:
+                    self._thread = None
+                raise
+
+    def dispatches(self, thread: threading.Thread) -> bool:
+        """Whether ``thread`` is the one that calls the callbacks."""
+        return self._thread is thread
 
     def join(self, timeout: float | None) -> bool:
         """Wait for the thread to end; False, with the callback's name logged, if it did not."""
         thread = self._thread
-        if thread is None or thread is threading.current_thread():
+        # No ident: not running yet; a signal handler may ask in the middle of start().
+        if thread is None or thread is threading.current_thread() or thread.ident is None:
             return True
         thread.join(timeout)
         if not thread.is_alive():
@@ -202,6 +215,10 @@ class Observers:
 
 def _dispatch(reference: weakref.ref[Observers], mailbox: Mailbox) -> None:
     """Run until the mailbox ends or its ``Observers`` are collected."""
+    observers = reference()
+    if observers is None or not observers.dispatches(threading.current_thread()):
+        return
+    del observers
     while True:
         try:
             hand = mailbox.refill(Deadline(None))
