@@ -539,16 +539,28 @@ class Mailbox:
             )
         self._ring()
 
-    def after_fork_in_child(self, error: PolymarketWSError) -> None:
-        """Make the copy in a forked child say so at once; its lock may be held for ever."""
+    def after_fork_in_child(self, error: PolymarketWSError | None) -> None:
+        """Replace the lock, which may be held for ever, in the copy of a forked child.
+
+        Args:
+            error: raised at once from then on; ``None`` for one that nothing was put into.
+        """
         self._lock = threading.RLock()
-        self._bell = queue.SimpleQueue()
+        if error is None:
+            return
         self._budget = None
         self._row = _Row([], [0], 0)
         self._shed_upto = 0
         self._front = Front(0)
+        # The thread that forked may be the reader: what it holds is the parent's to read.
+        read = self.hand
+        read.stop = 0
+        read.position = read.size
         self.hand = Hand((), (0,), upto=0, before=Counter())
         self.error = error
+        # And it may be waiting right now, with the fork in a signal handler.
+        self._ring()
+        self._bell = None
 
 
 class Unread(Mailbox):

@@ -7,6 +7,7 @@ it waits: a client whose callbacks refer to it can still be collected.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -107,6 +108,7 @@ class Observers:
         self._thread: threading.Thread | None = None
         self._interest = interest
         self.running: str | None = None
+        _every.add(self)
 
     def __bool__(self) -> bool:
         return bool(self._observers)
@@ -165,6 +167,10 @@ class Observers:
                 if thread.ident is None:
                     self._thread = None
                 raise
+
+    def after_fork_in_child(self) -> None:
+        """Replace the lock, which may be held for ever, in the copy of a forked child."""
+        self._lock = threading.RLock()
 
     def dispatches(self, thread: threading.Thread) -> bool:
         """Whether ``thread`` is the one that calls the callbacks."""
@@ -237,3 +243,16 @@ def _dispatch(reference: weakref.ref[Observers], mailbox: Mailbox) -> None:
                 return
             observers.call(event)
             del observers
+
+
+#: For the fork hook alone, which cannot be unregistered and so cannot hold one of them.
+_every: weakref.WeakSet[Observers] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for observers in list(_every):
+        observers.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
