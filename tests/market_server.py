@@ -145,6 +145,21 @@ def flood(asset_id: str = "1", batch: int = 50) -> Script:
     return script
 
 
+def flood_and_obey(talk: Talk) -> None:
+    """Send numbered trades of one asset at full rate, and go on to do as the client says."""
+    answers = talk.obey()
+    next(answers, None)
+    reader = threading.Thread(target=lambda: [None for _ in answers])
+    reader.start()
+    number = 0
+    pause = threading.Event()
+    while talk.send([trade(number + i) for i in range(50)]):
+        number += 50
+        # The lock of the connection is not fair: without a pause its answers take seconds.
+        pause.wait(0.0005)
+    reader.join()
+
+
 class Loopback:
     """A server; each connection runs ``script`` on a thread of its own."""
 

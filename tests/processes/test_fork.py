@@ -13,7 +13,7 @@ from polymarket_ws.client import Client
 from polymarket_ws.events.market import Book, LastTradePrice
 from polymarket_ws.subscriptions import Market
 from tests.conftest import scaled
-from tests.market_server import Loopback, Talk, trade
+from tests.market_server import Loopback, flood_and_obey
 from tests.processes.programs import running
 
 pytestmark = [
@@ -24,21 +24,6 @@ pytestmark = [
 SOON = scaled(5.0)
 
 SLOWLY = (pytest.mark.slow, pytest.mark.timeout(scaled(600)))
-
-
-def flood_and_obey(talk: Talk) -> None:
-    """Send numbered trades of one asset at full rate, and go on to do as the client says."""
-    answers = talk.obey()
-    next(answers, None)
-    reader = threading.Thread(target=lambda: [None for _ in answers])
-    reader.start()
-    number = 0
-    pause = threading.Event()
-    while talk.send([trade(number + i) for i in range(50)]):
-        number += 50
-        # The lock of the connection is not fair: without a pause its answers take seconds.
-        pause.wait(0.0005)
-    reader.join()
 
 
 PARENT = """

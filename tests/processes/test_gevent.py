@@ -8,9 +8,8 @@ import pytest
 import trustme
 
 from tests.conftest import scaled
-from tests.market_server import Loopback
+from tests.market_server import Loopback, flood_and_obey
 from tests.processes.programs import running
-from tests.processes.test_fork import flood_and_obey
 
 pytest.importorskip("gevent", reason="gevent is not installed, or not for this system")
 
