@@ -76,6 +76,9 @@ setup(
         "docs": ["furo>=2024.8.6", "myst-parser>=4.0", "sphinx>=8.1"],
         # What the test suite needs beside "all".
         "test": [
+            # Its wheels are for CPython; the tests of it are skipped where it is not there.
+            'gevent>=24.2; platform_python_implementation == "CPython"',
+            'gunicorn>=22; sys_platform != "win32"',
             "hypothesis>=6.100",
             # What our exchange is checked against. It wants websockets below 16.
             'polymarket-client==0.14.0; python_version >= "3.11"',

@@ -203,7 +203,9 @@ class Mailbox:
         self._budget = budget
         self._undroppable = undroppable
         self._lock = threading.RLock()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Made by the first who waits: a program that patches itself for gevent after it made a
+        # client would else wait at a bell that stops every greenlet.
+        self._bell: queue.SimpleQueue[None] | None = None
         self._waiting = False
         self._row = _Row([], [0], 0)
         self._shed_upto = 0
@@ -242,7 +244,7 @@ class Mailbox:
             self._measure()
             if self._waiting:
                 self._waiting = False
-                self._bell.put(None)
+                self._ring()
             dropped = self._dropped - dropped_before
         finally:
             self._lock.release()
@@ -254,7 +256,7 @@ class Mailbox:
         """End the row with ``error``, after what is buffered."""
         if self.error is None:
             self.error = error
-        self._bell.put(None)
+        self._ring()
 
     def close(self) -> None:
         """End the row now. What is queued is discarded and counted.
@@ -280,7 +282,13 @@ class Mailbox:
         self.closed = True
         # The hand stays, and the consumer looks twice before it goes on with it.
         self.hand.stop = 0
-        self._bell.put(None)
+        self._ring()
+
+    def _ring(self) -> None:
+        """Have the consumer look again. It looks before its first wait, so nobody is missed."""
+        bell = self._bell
+        if bell is not None:
+            bell.put(None)
 
     def measure(self) -> None:
         """Publish anew what is held: the consumer has read on since the last call."""
@@ -318,6 +326,9 @@ class Mailbox:
             TimeoutError: the deadline passed.
             PolymarketWSError: what ended the row, after everything buffered was read.
         """
+        bell = self._bell
+        if bell is None:
+            bell = self._bell = queue.SimpleQueue()
         while True:
             remaining = deadline.remaining()
             # Before the row: a put that comes after this look is not the end's business.
@@ -338,7 +349,7 @@ class Mailbox:
                 raise TimeoutError("no event within the time given")
             limit = SLICE_SECONDS if remaining is None else min(remaining, SLICE_SECONDS)
             try:
-                self._bell.get(timeout=limit)
+                bell.get(timeout=limit)
             except queue.Empty:
                 continue
 
@@ -527,18 +538,30 @@ class Mailbox:
                 f"{self._delivery.max_bytes} bytes wait and none of them may be dropped; read "
                 f"faster, or raise Delivery(max_events=…, max_bytes=…)"
             )
-        self._bell.put(None)
+        self._ring()
 
-    def after_fork_in_child(self, error: PolymarketWSError) -> None:
-        """Make the copy in a forked child say so at once; its lock may be held for ever."""
+    def after_fork_in_child(self, error: PolymarketWSError | None) -> None:
+        """Replace the lock, which may be held for ever, in the copy of a forked child.
+
+        Args:
+            error: raised at once from then on; ``None`` for one that nothing was put into.
+        """
         self._lock = threading.RLock()
-        self._bell = queue.SimpleQueue()
+        if error is None:
+            return
         self._budget = None
         self._row = _Row([], [0], 0)
         self._shed_upto = 0
         self._front = Front(0)
+        # The thread that forked may be the reader: what it holds is the parent's to read.
+        read = self.hand
+        read.stop = 0
+        read.position = read.size
         self.hand = Hand((), (0,), upto=0, before=Counter())
         self.error = error
+        # And it may be waiting right now, with the fork in a signal handler.
+        self._ring()
+        self._bell = None
 
 
 class Unread(Mailbox):

@@ -110,8 +110,8 @@ class Engine:
         if self.forked:
             raise ClientForked(
                 "this client was in use when the process forked; its threads stayed in the "
-                "parent. Make a new Client in the child (gunicorn: in post_fork; Celery: in "
-                "worker_process_init)"
+                "parent. Make a new Client in the child (gunicorn: in post_worker_init; "
+                "Celery: in worker_process_init)"
             )
 
     @property
@@ -369,6 +369,8 @@ class Engine:
         try:
             self._bells[bell] = None
             while not reached():
+                # The wait may have been left in the child, with the fork in a signal handler.
+                self.check_fork()
                 remaining = deadline.remaining()
                 if remaining == 0.0:
                     return False
@@ -450,10 +452,13 @@ class Engine:
 
     def after_fork_in_child(self) -> None:
         """Make the child's copy say so, and close its copies of the descriptors."""
-        if not self.in_use:
-            return
+        # Who held the lock stayed in the parent, and that also if nothing was subscribed yet.
         self.lock = threading.RLock()
         self._obeying = False
+        if not self.in_use:
+            self.observed.after_fork_in_child(None)
+            return
+        self._notify()
         self._bells = {}
         forked = ClientForked("this client was in use when the process forked; make a new one")
         for mailbox in [*self._mailboxes, self.observed]:

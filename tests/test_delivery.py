@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 import time
@@ -329,6 +330,38 @@ def test_forked_copy_raises_whatever_held_its_lock() -> None:
         mailbox.refill(Deadline(None))
     done.set()
     thread.join()
+
+
+def test_what_the_child_holds_is_the_parents_to_read() -> None:
+    mailbox = Mailbox(Delivery())
+    put(mailbox, 1, 2)
+    hand = mailbox.refill(NOW)
+    assert hand is not None
+    assert hand.left() == 2
+    mailbox.after_fork_in_child(ClientForked("forked"))
+    assert (hand.left(), hand.stop) == (0, 0)
+
+
+def test_forked_copy_that_waits_is_woken(seconds: Callable[[float], float]) -> None:
+    # As when a signal handler forks in the middle of the wait.
+    mailbox = Mailbox(Delivery())
+    fork = threading.Timer(0.05, mailbox.after_fork_in_child, [ClientForked("forked")])
+    fork.start()
+    with pytest.raises(ClientForked):
+        mailbox.refill(Deadline(seconds(10.0)))
+    fork.join()
+
+
+def test_bell_is_made_by_the_first_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    # By then gevent may have put its own queue in the place of the one of C.
+    class Patched(queue.SimpleQueue):  # type: ignore[type-arg]
+        pass
+
+    mailbox = Mailbox(Delivery())
+    put(mailbox, 1)
+    monkeypatch.setattr(queue, "SimpleQueue", Patched)
+    assert take(mailbox)
+    assert isinstance(mailbox._bell, Patched)
 
 
 # Against a naive model.

@@ -246,7 +246,7 @@ class Connection:
         No shutdown and no TLS close: both would reach the peer over the shared socket.
         """
         self._ended = True
-        self._readiness.close()
+        self._readiness.after_fork_in_child()
         if self._sock is not None:
             self._sock.close()
 
@@ -471,9 +471,10 @@ class Connection:
             line.bid_farewell(End(NORMAL, ""))
             raise
         finally:
-            self._sock = None
             self._line = None
+            # In this order: a fork in between must still find it.
             sock.close()
+            self._sock = None
         self.state = ConnectionState.CONNECTING
         self.last_error = f"{end.code} {end.reason}".rstrip()
         now = time.monotonic()
