@@ -281,9 +281,10 @@ class Session:
         )
 
     def _note_snapshots(self, events: list[Event]) -> None:
-        snapshot = self._dialect.snapshot
+        snapshot, sent = self._dialect.snapshot, self._subscribing.sent
         for event in events:
-            if snapshot is not None and isinstance(event, snapshot):
+            # What a server sends unasked is not remembered: it could be anything, for ever.
+            if snapshot is not None and isinstance(event, snapshot) and event.asset_id in sent:
                 self._awaiting.came(event.asset_id)
 
     # -- what is due -------------------------------------------------------------------------

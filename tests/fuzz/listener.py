@@ -198,6 +198,7 @@ class Listener:
             session=session,
             router=router,
             recovery=None,
+            ask_elsewhere=lambda _: False,
             wait=lambda *_, **__: (False, False),
             flush=router.flush,
             is_stopping=lambda: False,
@@ -319,6 +320,7 @@ class Listener:
         assert router._journals.keys() <= ids
         assert router._bookless.keys() <= ids
         assert self._session.awaited.keys() <= ids
+        assert self._session._awaiting._came <= ids
         for journal in router._journals.values():
             assert len(journal.changes) < journal.limit
 

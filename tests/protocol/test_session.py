@@ -718,3 +718,10 @@ class Time(RuleBasedStateMachine):
 
 TestTime = Time.TestCase
 TestTime.settings = settings(max_examples=150, stateful_step_count=30)
+
+
+def test_books_that_nobody_asked_for_are_not_remembered() -> None:
+    talk = opened(["1", "2"])
+    hear(talk, book(*(str(number) for number in range(2, 1_000))), 1.0)
+    assert talk.pending == ("1",)
+    assert talk._awaiting._came == {"2"}
