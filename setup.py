@@ -27,6 +27,8 @@ def long_description() -> str:
 EXTRAS = {
     # 8.1 is the first click without Python 2.
     "cli": ["click>=8.1", "rich>=13"],
+    # 2.3 is the oldest that all tests were seen to pass with, and with Werkzeug 2.3.
+    "flask": ["flask>=2.3"],
     # 15.0 is the first whose threaded server takes ping_interval; process_request is older.
     "simulator": ["websockets>=15.0"],
 }
@@ -59,7 +61,7 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["polymarket_ws", "polymarket_ws.*"]),
-    package_data={"polymarket_ws": ["py.typed"]},
+    package_data={"polymarket_ws": ["py.typed", "integrations/page/*"]},
     zip_safe=False,
     install_requires=[
         "attrs>=23.1",
@@ -76,7 +78,8 @@ setup(
         "docs": ["furo>=2024.8.6", "myst-parser>=4.0", "sphinx>=8.1"],
         # What the test suite needs beside "all".
         "test": [
-            # Its wheels are for CPython; the tests of it are skipped where it is not there.
+            # The servers and the queue that people run us in. gevent has wheels for CPython.
+            "celery>=5.4",
             'gevent>=24.2; platform_python_implementation == "CPython"',
             'gunicorn>=22; sys_platform != "win32"',
             "hypothesis>=6.100",

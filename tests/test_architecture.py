@@ -36,7 +36,8 @@ LAYERS = [
     {"observers", "settings"},
     {"engine", "stream"},
     {"client"},
-    {"cli", "integrations"},
+    {"integrations"},
+    {"cli"},
 ]
 
 # Upward, and only when called.
@@ -212,7 +213,9 @@ def test_pure_rooms_know_no_socket_thread_clock_or_chance(
         ("keyring", {"credentials", "cli"}),
         ("cattrs", {"conversion"}),
         ("websockets", {"simulator"}),
-        ("click", {"cli"}),
+        ("click", {"cli", "integrations.flask"}),
+        ("flask", {"cli", "integrations.flask"}),
+        ("werkzeug", {"cli.serve", "integrations.flask"}),
         ("rich", {"cli"}),
         ("pytest", {"simulator.pytest_plugin"}),
         ("asyncio", set()),
