@@ -27,6 +27,8 @@ def long_description() -> str:
 EXTRAS = {
     # 8.1 is the first click without Python 2.
     "cli": ["click>=8.1", "rich>=13"],
+    # 2.3 is the first that is tested with Werkzeug 2.3, whose server ends a stream at once.
+    "flask": ["flask>=2.3"],
     # 15.0 is the first whose threaded server takes ping_interval; process_request is older.
     "simulator": ["websockets>=15.0"],
 }
@@ -59,7 +61,7 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["polymarket_ws", "polymarket_ws.*"]),
-    package_data={"polymarket_ws": ["py.typed"]},
+    package_data={"polymarket_ws": ["py.typed", "integrations/page/*"]},
     zip_safe=False,
     install_requires=[
         "attrs>=23.1",

@@ -1,0 +1,1 @@
+"""Where people use it: web frameworks. Each module needs the extra of its name."""

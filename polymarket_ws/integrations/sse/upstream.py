@@ -1,0 +1,102 @@
+"""The streams below a broadcast: one of all markets that are shown, one of the account."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from polymarket_ws.client import Client
+from polymarket_ws.errors import PolymarketWSError
+from polymarket_ws.events.event import Event
+from polymarket_ws.events.market import (
+    Book,
+    LastTradePrice,
+    MarketEvent,
+    MarketResolved,
+    PriceChange,
+    TickSizeChange,
+)
+from polymarket_ws.market_info import MarketInfo
+from polymarket_ws.stream import Stream
+from polymarket_ws.subscriptions import Market, User
+
+__all__ = ["Reader", "market_wish", "read_account", "read_markets"]
+
+_EVENTS: tuple[type[MarketEvent], ...] = (
+    Book,
+    PriceChange,
+    LastTradePrice,
+    TickSizeChange,
+    MarketResolved,
+)
+
+
+class Reader:
+    """A stream, and the daemon thread that reads it until it ends.
+
+    Args:
+        stream: what is read.
+        name: of the thread, after ``polymarket-ws-web-``.
+        deliver: is called with each event, lifecycle included, in order.
+        failed: is called once if something other than ``close`` ended the stream.
+    """
+
+    def __init__(
+        self,
+        stream: Stream[Any],
+        name: str,
+        deliver: Callable[[Reader, Event], None],
+        failed: Callable[[Reader, PolymarketWSError], None],
+    ) -> None:
+        self.stream = stream
+        self._deliver = deliver
+        self._failed = failed
+        self._thread = threading.Thread(
+            target=self._read, name=f"polymarket-ws-web-{name}", daemon=True
+        )
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            for event in self.stream.all():
+                self._deliver(self, event)
+        except PolymarketWSError as error:
+            self._failed(self, error)
+
+    def close(self) -> None:
+        """End the stream; its thread ends a moment later."""
+        self.stream.close()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread; False if it has not ended in ``timeout`` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+
+def market_wish(markets: list[MarketInfo]) -> Market[MarketEvent]:
+    """Return the subscription of some markets."""
+    return Market(*markets, events=_EVENTS)
+
+
+def read_markets(
+    client: Client,
+    markets: list[MarketInfo],
+    deliver: Callable[[Reader, Event], None],
+    failed: Callable[[Reader, PolymarketWSError], None],
+) -> Reader:
+    """Subscribe to some markets."""
+    return Reader(client.subscribe(market_wish(markets)), "markets", deliver, failed)
+
+
+def read_account(
+    client: Client,
+    deliver: Callable[[Reader, Event], None],
+    failed: Callable[[Reader, PolymarketWSError], None],
+) -> Reader:
+    """Subscribe to the orders and trades of the client's account, in all markets.
+
+    Raises:
+        CredentialsNotFound: the client has none.
+    """
+    return Reader(client.subscribe(User()), "account", deliver, failed)
