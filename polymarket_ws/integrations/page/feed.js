@@ -16,6 +16,14 @@ const LAST_RETRY_MS = 30_000;
 /** What is ticking on the screen, as "3 s ago", is drawn this often. */
 const TICK_MS = 1000;
 
+const ANSWER_MS = 5000;
+
+/**
+ * A server may end a response that is all right, to check again who listens; a browser is back
+ * two seconds later. Before that there is nothing to say.
+ */
+export const GRACE_MS = 3500;
+
 /**
  * @typedef {object} Member a component, or the page
  * @property {string | null} market what it wants: a slug, a condition id, a token id; null: nothing
@@ -48,6 +56,7 @@ export class Feed {
   #checkTimer = 0;
   #tickTimer = 0;
   #withUser = false;
+  #lastEventId = "";
 
   /** @param {string} src the absolute address of the events */
   constructor(src) {
@@ -63,7 +72,11 @@ export class Feed {
     this.since = Date.now();
     this.gaps = 0;
     this.missedSeconds = 0;
-    this.merged = 0;
+    /** How often the connection was lost, and how long the last time. */
+    this.outages = 0;
+    this.outageSeconds = 0;
+    /** Updates that were left out, because this browser or the server was too slow. */
+    this.dropped = { browser: 0, server: 0 };
     /** What the server said went wrong; empty when all is well again. */
     this.complaint = "";
     /** Whether it was ever told what it is subscribed to. */
@@ -138,6 +151,7 @@ export class Feed {
       this.#named = [...new Set([...known, ...missing])];
     }
     this.#withUser ||= this.#wantsUser();
+    this.#lastEventId = "";
     this.#open();
   }
 
@@ -146,6 +160,7 @@ export class Feed {
     const there = new Set(url.searchParams.getAll("market"));
     for (const name of this.#named) if (!there.has(name)) url.searchParams.append("market", name);
     if (this.#withUser) url.searchParams.set("user", "1");
+    if (this.#lastEventId) url.searchParams.set("last_event_id", this.#lastEventId);
     return url.href;
   }
 
@@ -158,6 +173,7 @@ export class Feed {
     source.onerror = () => this.#lost(source);
     const listen = (name, fold) =>
       source.addEventListener(name, (event) => {
+        this.#lastEventId = event.lastEventId || this.#lastEventId;
         const message = JSON.parse(event.data);
         if ((message.v ?? VERSION) === VERSION) return fold.call(this, message, Date.now());
         this.#complain(`The server speaks version ${message.v} of its events, this page ${VERSION}.`);
@@ -182,10 +198,23 @@ export class Feed {
     if (source !== this.#source) return;
     this.#move("away");
     if (source.readyState !== EventSource.CLOSED) return;
+    this.#askWhy(source.url);
     clearTimeout(this.#retryTimer);
     // Spread, so that not every page in the world comes back in the same moment.
     this.#retryTimer = setTimeout(() => this.#open(), this.#retryMs * (0.5 + Math.random() / 2));
     this.#retryMs = Math.min(LAST_RETRY_MS, this.#retryMs * 2);
+  }
+
+  // An EventSource does not tell what it was answered: only then it is worth another request.
+  async #askWhy(url) {
+    try {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+      const isRefusal = answer.headers.get("Content-Type")?.includes("application/json");
+      if (!answer.ok && isRefusal) this.#complain((await answer.json()).data.message);
+      else await answer.body?.cancel();
+    } catch {
+      // It is not there, or not ours: that it is away was said.
+    }
   }
 
   #move(link) {
@@ -198,7 +227,10 @@ export class Feed {
 
   #subscribed({ data }, now) {
     this.#retryMs = FIRST_RETRY_MS;
-    if (this.link === "away" && this.told) this.#missed((now - this.since) / 1000);
+    if (this.link === "away" && this.told) {
+      this.outageSeconds = (now - this.since) / 1000;
+      if (now - this.since > GRACE_MS) this.outages += 1;
+    }
     if (data.gap_seconds) this.#missed(data.gap_seconds);
     this.told = true;
     this.hasUser ||= Boolean(data.user);
@@ -233,9 +265,18 @@ export class Feed {
   }
 
   #wentWrong({ data }) {
-    if (data.type === "dropped") this.merged += Number(data.count ?? data.merged ?? 1);
-    else if (data.type === "gap") this.#missed(Number(data.gap_seconds ?? data.seconds ?? 0));
-    else this.complaint = String(data.message ?? data.type);
+    if (data.type === "dropped") {
+      this.dropped[data.asset_ids ? "server" : "browser"] += Number(data.count ?? 1);
+    } else if (data.type === "gap") {
+      // Of the account it says from when to when; of markets it is the outage that just ended.
+      this.#missed(data.until ? (data.until - data.since) / 1000 : this.outageSeconds);
+    } else if (data.asset_ids) {
+      for (const market of this.markets.values()) {
+        if (data.asset_ids.some((id) => market.isCalled(id))) market.complaint = data.message;
+      }
+    } else {
+      this.complaint = String(data.message ?? data.type);
+    }
     this.#tell(null);
   }
 

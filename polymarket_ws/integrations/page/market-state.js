@@ -79,6 +79,8 @@ export class MarketState {
     /** @type {Trade[]} newest first */ this.trades = [];
     /** @type {string | null} */ this.winner = null;
     this.resolved = false;
+    /** What the server said went wrong with this market; empty when there are books again. */
+    this.complaint = "";
     /** Unix milliseconds of the first price on this page, and of the newest event. */
     this.opened = 0;
     this.updated = 0;
@@ -150,6 +152,7 @@ export class MarketState {
         outcome.bids = data.bids ?? [];
         outcome.asks = data.asks ?? [];
         outcome.state = data.state ?? "live";
+        if (outcome.state === "live") this.complaint = "";
         if (data.tick_size) this.tick = String(data.tick_size);
         this.resolved ||= Boolean(data.resolved);
         if (!this.resolved) outcome.reprice(now);

@@ -91,14 +91,15 @@ export class PolymarketMarket extends LiveElement {
       return;
     }
     put(this.question, market.question);
-    this.drawState(this.badge, this.voice, stateOf(market, told));
+    const state = stateOf(market, told);
+    this.drawState(this.badge, this.voice, state);
     if (market.resolved) put(this.voice, resolution(market));
     this.#drawOutcomes(market, now);
     this.#drawDepth(market);
     this.#drawTrades(market);
     const opened = market.opened ? `, change since ${hourMinute(market.opened)}` : "";
     put(this.facts, `Tick size ${cents(market.tick)}${opened}`);
-    put(this.note, told.detail);
+    put(this.note, state.detail);
   }
 
   #drawOutcomes(market, now) {
@@ -243,6 +244,7 @@ function stateOf(market, told) {
   if (told.tone !== "live") {
     return { ...told, word: told.tone === "wrong" ? told.word : "Reconnecting" };
   }
+  if (market.complaint) return { ...told, tone: "wrong", word: "Silent", detail: market.complaint };
   if (market.state === "stale") return { ...told, tone: "away", word: "Stale" };
   if (market.state === "syncing") return { ...told, tone: "connecting", word: "Waiting" };
   return told;

@@ -1,5 +1,6 @@
 /** What there is to say of a feed's connection, in plain words. Pure. */
 
+import { GRACE_MS } from "./feed.js";
 import { ago, span } from "./format.js";
 
 /**
@@ -16,9 +17,13 @@ import { ago, span } from "./format.js";
  */
 export function story(feed, now) {
   const since = ago((now - feed.since) / 1000);
+  if (feed.link === "away" && feed.told && !feed.complaint && now - feed.since < GRACE_MS) {
+    return { tone: "live", word: "Live", detail: "renewing the connection" };
+  }
   if (feed.link === "away") {
     const lost = feed.told ? `connection lost ${since}` : `no answer since ${since}`;
-    return { tone: "away", word: "The server is away", detail: `${lost}, trying again` };
+    const why = feed.complaint ? `${feed.complaint}; ` : "";
+    return { tone: "away", word: "The server is away", detail: `${why}${lost}, trying again` };
   }
   if (feed.link === "connecting") {
     return { tone: "connecting", word: "Connecting", detail: "waiting for the server" };
@@ -37,7 +42,11 @@ export function losses(feed) {
   if (feed.gaps) {
     const gaps = feed.gaps === 1 ? "1 gap" : `${feed.gaps} gaps`;
     parts.push(`missed ${span(feed.missedSeconds)} in ${gaps}`);
+  } else if (feed.outages) {
+    parts.push(`back after ${span(feed.outageSeconds)}, nothing missed`);
   }
-  if (feed.merged) parts.push(`this browser was too slow: ${feed.merged} updates merged`);
+  const { browser, server } = feed.dropped;
+  if (browser) parts.push(`this browser was too slow: ${browser} updates left out`);
+  if (server) parts.push(`the server was too slow: ${server} updates left out`);
   return parts.join("; ") || "nothing missed";
 }
