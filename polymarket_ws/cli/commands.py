@@ -12,6 +12,7 @@ from polymarket_ws._version import __version__
 from polymarket_ws.cli.credentials import credentials
 from polymarket_ws.cli.notices import say
 from polymarket_ws.cli.output import ReaderGone, silence
+from polymarket_ws.cli.serve import serve
 from polymarket_ws.cli.simulate import simulate
 from polymarket_ws.cli.stream import stream
 from polymarket_ws.cli.watch import watch
@@ -48,6 +49,7 @@ def polymarket_ws(context: click.Context) -> None:
 
 polymarket_ws.add_command(stream)
 polymarket_ws.add_command(watch)
+polymarket_ws.add_command(serve)
 polymarket_ws.add_command(simulate)
 polymarket_ws.add_command(credentials)
 
