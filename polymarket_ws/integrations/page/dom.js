@@ -17,6 +17,26 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Build a table.
+ * @param {string} name its class and its part
+ * @param {Node} caption
+ * @param {[heading: string, name: string][]} columns
+ * @param {Node} body
+ */
+export function table(name, caption, columns, body) {
+  const cols = columns.map(([, kind]) => h("col", { class: kind }));
+  const heads = columns.map(([text, kind]) => h("th", { scope: "col", class: kind }, text));
+  return h(
+    "table",
+    { class: name, part: name },
+    caption,
+    h("colgroup", {}, ...cols),
+    h("thead", {}, h("tr", {}, ...heads)),
+    body,
+  );
+}
+
+/**
  * Build an SVG element.
  * @param {string} tag
  * @param {Record<string, string>} [attributes]

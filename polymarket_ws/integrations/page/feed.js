@@ -56,6 +56,7 @@ export class Feed {
   #checkTimer = 0;
   #tickTimer = 0;
   #withUser = false;
+  #userRefused = false;
   #lastEventId = "";
 
   /** @param {string} src the absolute address of the events */
@@ -160,6 +161,7 @@ export class Feed {
     const there = new Set(url.searchParams.getAll("market"));
     for (const name of this.#named) if (!there.has(name)) url.searchParams.append("market", name);
     if (this.#withUser) url.searchParams.set("user", "1");
+    if (this.#userRefused) url.searchParams.delete("user");
     if (this.#lastEventId) url.searchParams.set("last_event_id", this.#lastEventId);
     return url.href;
   }
@@ -176,7 +178,9 @@ export class Feed {
         this.#lastEventId = event.lastEventId || this.#lastEventId;
         const message = JSON.parse(event.data);
         if ((message.v ?? VERSION) === VERSION) return fold.call(this, message, Date.now());
-        this.#complain(`The server speaks version ${message.v} of its events, this page ${VERSION}.`);
+        this.#complain(
+          `The server speaks version ${message.v} of its events, this page ${VERSION}.`,
+        );
       });
     listen("polymarket-ws-subscribed", this.#subscribed);
     listen("polymarket-market-update", this.#marketUpdate);
@@ -209,11 +213,17 @@ export class Feed {
   async #askWhy(url) {
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
-      const isRefusal = answer.headers.get("Content-Type")?.includes("application/json");
-      if (!answer.ok && isRefusal) this.#complain((await answer.json()).data.message);
-      else await answer.body?.cancel();
+      if (answer.ok) return await answer.body?.cancel();
+      const text = String((await answer.json()).data.message);
+      if (answer.status === 403 && new URL(url).searchParams.has("user")) {
+        // A session that has ended costs the orders, not the prices.
+        this.#userRefused = true;
+        this.account.complaint = text;
+      } else {
+        this.#complain(text);
+      }
     } catch {
-      // It is not there, or not ours: that it is away was said.
+      // It is not there, or not ours to understand: that it is away is said already.
     }
   }
 

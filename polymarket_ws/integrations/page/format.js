@@ -103,6 +103,8 @@ export function hourMinute(ms) {
  * @param {string | null | undefined} word
  */
 export function title(word) {
-  const text = String(word ?? "").replaceAll("_", " ").toLowerCase();
+  const text = String(word ?? "")
+    .replaceAll("_", " ")
+    .toLowerCase();
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

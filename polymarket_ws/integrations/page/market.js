@@ -1,6 +1,6 @@
 /** `<polymarket-market src="…/events" market="slug">`: one market, live. */
 
-import { h, mark, put } from "./dom.js";
+import { h, mark, put, table } from "./dom.js";
 import { LiveElement } from "./element.js";
 import { cents, clock, hourMinute, percent, places, title, wholeShares } from "./format.js";
 import { Spark, sparkWords } from "./spark.js";
@@ -13,9 +13,27 @@ const TRADES = 6;
 const SMALLEST_CHANGE = 0.00005;
 
 const silent = (text) => h("span", { class: "silent" }, text);
-const column = (text, attributes = {}) => h("th", { scope: "col", ...attributes }, text);
-const columns = (...names) =>
-  h("colgroup", {}, ...names.map((name) => h("col", name ? { class: name } : {})));
+const OUTCOME_COLUMNS = [
+  ["Outcome", "name"],
+  ["Chance", "chance"],
+  ["Bid", "price"],
+  ["Ask", "price"],
+  ["Change", "change"],
+  ["5 minutes", "spark"],
+];
+const DEPTH_COLUMNS = [
+  ["Size", "size"],
+  ["Bid", "bid"],
+  ["Ask", "ask"],
+  ["Size", "size"],
+];
+const TRADE_COLUMNS = [
+  ["Time", "time"],
+  ["Side", "side"],
+  ["Outcome", "outcome"],
+  ["Size", "size"],
+  ["Price", "price"],
+];
 
 export class PolymarketMarket extends LiveElement {
   /** @type {import("./market-state.js").MarketState | null} */ #market = null;
@@ -33,31 +51,12 @@ export class PolymarketMarket extends LiveElement {
     this.trades = Array.from({ length: TRADES }, tradeRow);
     this.facts = h("span");
     this.note = h("span", { part: "note" });
-    const outcomes = h(
-      "table",
-      { class: "outcomes", part: "outcomes" },
-      h("caption", { class: "silent" }, "Outcomes and their prices"),
-      columns("name", "chance", "price", "price", "change", ""),
-      h("thead", {}, h("tr", {}, column("Outcome"), column("Chance"), column("Bid"), column("Ask"),
-        column("Change"), column("5 minutes", { class: "spark" }))),
-      this.outcomeRows,
-    );
-    const depth = h(
-      "table",
-      { class: "depth", part: "depth" },
-      this.depthCaption,
-      h("thead", {}, h("tr", {}, column("Size"), column("Bid"), column("Ask"), column("Size"))),
-      h("tbody", {}, ...this.levels.map((level) => level.row)),
-    );
-    const trades = h(
-      "table",
-      { class: "trades", part: "trades" },
-      h("caption", {}, "Last trades"),
-      columns("time", "side", "", "", ""),
-      h("thead", {}, h("tr", {}, column("Time"), column("Side"), column("Outcome"), column("Size"),
-        column("Price"))),
-      h("tbody", {}, ...this.trades.map((trade) => trade.row)),
-    );
+    const outcomesCaption = h("caption", { class: "silent" }, "Outcomes and their prices");
+    const outcomes = table("outcomes", outcomesCaption, OUTCOME_COLUMNS, this.outcomeRows);
+    const levels = h("tbody", {}, ...this.levels.map((level) => level.row));
+    const depth = table("depth", this.depthCaption, DEPTH_COLUMNS, levels);
+    const rows = h("tbody", {}, ...this.trades.map((trade) => trade.row));
+    const trades = table("trades", h("caption", {}, "Last trades"), TRADE_COLUMNS, rows);
     this.shadowRoot.append(
       h(
         "article",
@@ -86,7 +85,11 @@ export class PolymarketMarket extends LiveElement {
     if (market === null) {
       put(this.question, this.getAttribute("market") ?? "…");
       const unknown = this.feed.link === "live";
-      this.drawState(this.badge, this.voice, unknown ? { ...told, tone: "wrong", word: "Not here" } : told);
+      this.drawState(
+        this.badge,
+        this.voice,
+        unknown ? { ...told, tone: "wrong", word: "Not here" } : told,
+      );
       put(this.note, unknown ? "the server does not tell of this market" : told.detail);
       return;
     }
@@ -126,14 +129,18 @@ export class PolymarketMarket extends LiveElement {
       drawChange(row.change, outcome.change, digits);
       row.sparkCell.className = `spark ${directionOf(outcome.change)}`;
       row.spark.draw(outcome, now);
-      put(row.sparkWords, sparkWords(outcome, (price) => cents(price, digits)));
+      put(
+        row.sparkWords,
+        sparkWords(outcome, (price) => cents(price, digits)),
+      );
     });
   }
 
   #drawDepth(market) {
     const outcome = market.outcomes[this.#chosen];
     if (!outcome) return;
-    put(this.depthCaption, `Order book of ${outcome.name}`);
+    const empty = outcome.bids.length + outcome.asks.length === 0 ? ": empty" : "";
+    put(this.depthCaption, `Order book of ${outcome.name}${empty}`);
     const digits = places(market.tick);
     const bids = cumulated(outcome.bids);
     const asks = cumulated(outcome.asks);
@@ -144,8 +151,8 @@ export class PolymarketMarket extends LiveElement {
       putPrice(level.ask, ask?.[0], digits, "");
       put(level.bidSize, bid ? wholeShares(bid[1]) : "");
       put(level.askSize, ask ? wholeShares(ask[1]) : "");
-      level.bidFill.style.setProperty("--part", bid ? (bids[index] / most).toFixed(3) : "0");
-      level.askFill.style.setProperty("--part", ask ? (asks[index] / most).toFixed(3) : "0");
+      drawFill(level.bidFill, bids[index], most);
+      drawFill(level.askFill, asks[index], most);
     });
   }
 
@@ -180,10 +187,32 @@ export class PolymarketMarket extends LiveElement {
     const words = silent("");
     const sparkCell = h("td", { class: "spark" }, words);
     sparkCell.append(spark.root);
-    const row = h("tr", {}, h("th", { scope: "row" }, button), chanceCell, h("td", {}, bid),
-      h("td", {}, ask), change, sparkCell);
-    return { row, button, name, whole, tenths, chance, chanceCell, bid, ask, change, spark, sparkCell,
-      sparkWords: words, price: null };
+    const row = h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, button),
+      chanceCell,
+      h("td", {}, bid),
+      h("td", {}, ask),
+      change,
+      sparkCell,
+    );
+    return {
+      row,
+      button,
+      name,
+      whole,
+      tenths,
+      chance,
+      chanceCell,
+      bid,
+      ask,
+      change,
+      spark,
+      sparkCell,
+      sparkWords: words,
+      price: null,
+    };
   }
 }
 
@@ -206,7 +235,14 @@ function tradeRow() {
   const [time, side, outcome, size, priceCell] = Array.from({ length: 5 }, () => h("td"));
   const price = h("data");
   priceCell.append(price);
-  return { row: h("tr", {}, time, side, outcome, size, priceCell), time, side, outcome, size, price };
+  return {
+    row: h("tr", {}, time, side, outcome, size, priceCell),
+    time,
+    side,
+    outcome,
+    size,
+    price,
+  };
 }
 
 /** What the exchange said stays beside what is shown, for scripts and for copying. */
@@ -214,6 +250,11 @@ function putPrice(node, price, digits, nothing = "–") {
   if (put(node, price === null || price === undefined ? nothing : cents(price, digits))) {
     mark(node, "value", price ?? "");
   }
+}
+
+function drawFill(node, sum, most) {
+  node.hidden = sum === undefined;
+  if (sum !== undefined) node.style.setProperty("--part", (sum / most).toFixed(3));
 }
 
 function drawChange(cell, change, digits) {

@@ -21,6 +21,8 @@ export class AccountState {
     /** @type {Map<string, OrderRow>} */ this.open = new Map();
     /** @type {Map<string, OrderRow>} */ this.ended = new Map();
     /** @type {Map<string, FillRow>} */ this.fills = new Map();
+    /** Why there is nothing to be seen; empty when there is. */
+    this.complaint = "";
     this.filled = 0;
     this.cancelled = 0;
     /** @type {OrderRow | null} the one that ended last, to be told */ this.lastEnded = null;

@@ -1,6 +1,6 @@
 /** `<polymarket-orders src="…/events">`: what becomes of the user's own orders. */
 
-import { h, mark, put } from "./dom.js";
+import { h, mark, put, table } from "./dom.js";
 import { LiveElement } from "./element.js";
 import { cents, clock, shares, title } from "./format.js";
 import { orders as styles } from "./styles.js";
@@ -11,14 +11,27 @@ const MOST_FILLS = 8;
 /** Of somebody who trades fast not every end is read aloud. */
 const VOICE_MS = 5000;
 
-const column = (text, attributes = {}) => h("th", { scope: "col", ...attributes }, text);
-const columns = (...names) => h("colgroup", {}, ...names.map((name) => h("col", { class: name })));
+const ORDER_COLUMNS = [
+  ["Order", "what"],
+  ["Filled", "filled"],
+  ["Way", "way"],
+];
+const FILL_COLUMNS = [
+  ["Time", "time"],
+  ["Fill", "what"],
+  ["Status", "status"],
+];
+
 const line = (kind) => h("span", { class: `line ${kind}` });
 
 export class PolymarketOrders extends LiveElement {
   #spoken = 0;
   #told = null;
-  #orders = new Rows(MOST_ORDERS, orderRow, "No order yet: one is shown as soon as something happens to it.");
+  #orders = new Rows(
+    MOST_ORDERS,
+    orderRow,
+    "No order yet: one is shown as soon as something happens to it.",
+  );
   #fills = new Rows(MOST_FILLS, fillRow, "No fill yet.");
 
   constructor() {
@@ -28,33 +41,28 @@ export class PolymarketOrders extends LiveElement {
     this.endVoice = h("p", { class: "silent", role: "status" });
     this.counts = h("span");
     this.note = h("span", { part: "note" });
-    const orders = h(
-      "table",
-      { class: "orders", part: "orders" },
-      h("caption", {}, "Orders, open ones first"),
-      columns("what", "filled", "way"),
-      h("thead", {}, h("tr", {}, column("Order"), column("Filled"), column("Way"))),
-      this.#orders.body,
-    );
-    const fills = h(
-      "table",
-      { class: "fills", part: "fills" },
-      h("caption", {}, "Fills, newest first"),
-      columns("time", "what", "status"),
-      h("thead", {}, h("tr", {}, column("Time"), column("Fill"), column("Status", { class: "end" }))),
-      this.#fills.body,
-    );
+    const ordersCaption = h("caption", {}, "Orders, open ones first");
+    const orders = table("orders", ordersCaption, ORDER_COLUMNS, this.#orders.body);
+    const fillsCaption = h("caption", {}, "Fills, newest first");
+    const fills = table("fills", fillsCaption, FILL_COLUMNS, this.#fills.body);
     this.shadowRoot.append(
       h(
         "section",
         { class: "card", part: "card", "aria-labelledby": "title" },
-        h("div", { class: "head", part: "header" },
-          h("h2", { id: "title", part: "title" }, "Your orders"), this.badge),
+        h(
+          "div",
+          { class: "head", part: "header" },
+          h("h2", { id: "title", part: "title" }, "Your orders"),
+          this.badge,
+        ),
         this.voice,
         this.endVoice,
-        h("div", { class: "tables" },
+        h(
+          "div",
+          { class: "tables" },
           h("div", {}, orders, this.#orders.nothing),
-          h("div", {}, fills, this.#fills.nothing)),
+          h("div", {}, fills, this.#fills.nothing),
+        ),
         h("p", { class: "foot", part: "footer" }, this.counts, this.note),
       ),
     );
@@ -69,10 +77,14 @@ export class PolymarketOrders extends LiveElement {
   }
 
   draw(now) {
-    const told = this.story(now);
     const account = this.feed.account;
+    const told = account.complaint
+      ? { tone: "wrong", word: "Not shown", detail: account.complaint }
+      : this.story(now);
     this.drawState(this.badge, this.voice, told);
-    this.#orders.draw(account.orders, (cells, order) => drawOrder(cells, order, this.#names(order)));
+    this.#orders.draw(account.orders, (cells, order) =>
+      drawOrder(cells, order, this.#names(order)),
+    );
     this.#fills.draw(account.lastFills, (cells, fill) => drawFill(cells, fill, this.#names(fill)));
     const counts = `${account.open.size} open, ${account.filled} filled, ${account.cancelled} cancelled`;
     put(this.counts, counts);
@@ -136,7 +148,12 @@ class Rows {
 
 function orderRow() {
   const [side, rest, market] = [h("span", { class: "side" }), h("span"), line("quiet")];
-  const [number, part, before, last] = [h("span"), h("span", { class: "fill" }), h("span", { class: "before" }), h("b")];
+  const [number, part, before, last] = [
+    h("span"),
+    h("span", { class: "fill" }),
+    h("span", { class: "before" }),
+    h("b"),
+  ];
   const time = line("quiet");
   const row = h(
     "tr",
@@ -157,20 +174,31 @@ function drawOrder(cells, order, names) {
   put(cells.number, `${shares(order.matched)} of ${shares(order.size)}`);
   const part = order.size > 0 ? Math.min(1, order.matched / order.size) : 0;
   cells.part.style.setProperty("--part", part.toFixed(3));
-  put(cells.before, order.way.slice(0, -1).map((word) => `${word} → `).join(""));
+  put(
+    cells.before,
+    order.way
+      .slice(0, -1)
+      .map((word) => `${word} → `)
+      .join(""),
+  );
   put(cells.last, order.way.at(-1) ?? "");
   put(cells.time, clock(order.at) + (order.recovered ? ", recovered" : ""));
 }
 
 function fillRow() {
-  const [time, side, rest, market] = [h("td"), h("span", { class: "side" }), h("span"), line("quiet")];
+  const [time, side, rest, market] = [
+    h("td"),
+    h("span", { class: "side" }),
+    h("span"),
+    line("quiet"),
+  ];
   const [status, role] = [line(""), line("quiet")];
   const row = h(
     "tr",
     {},
     time,
     h("td", {}, h("span", { class: "line" }, side, " ", rest), market),
-    h("td", { class: "end" }, status, role),
+    h("td", { class: "status" }, status, role),
   );
   return { row, time, side, rest, market, status, role };
 }

@@ -37,22 +37,8 @@ const draw = batched(() => {
   }
 });
 
-/** Whether this session may see orders: asking costs the server no stream. */
-async function maySeeUser() {
-  const asked = new URL(source);
-  asked.searchParams.set("user", "1");
-  try {
-    return (await fetch(asked, { method: "HEAD" })).ok;
-  } catch {
-    return false;
-  }
-}
-
-const user = await maySeeUser();
-if (user) source.searchParams.set("user", "1");
-
 const feed = join(source.href, {
   market: null,
-  user,
+  user: false,
   changed: (subject) => (subject === null || !shown.has(subject.id)) && draw(),
 });

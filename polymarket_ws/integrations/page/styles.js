@@ -51,7 +51,7 @@ h2, h3, p { margin: 0; }
   padding: 14px 18px 12px;
 }
 .head { display: flex; align-items: flex-start; justify-content: space-between; gap: 16px; }
-h2 { font: 600 20px/26px var(--pm-serif); text-wrap: balance; overflow-wrap: anywhere; }
+h2 { font: 600 20px/26px var(--pm-serif); text-wrap: balance; overflow-wrap: break-word; }
 h3, caption {
   color: var(--pm-muted);
   font: 600 11px/16px var(--pm-sans);
@@ -120,6 +120,12 @@ thead th { color: var(--pm-muted); font-size: 11px; line-height: 22px; }
 [data-flash="a"] { animation: changed-a 900ms ease-out; }
 [data-flash="b"] { animation: changed-b 900ms ease-out; }
 @media (prefers-reduced-motion: reduce) { [data-flash] { animation: none; } }
+[hidden] { display: none !important; }
+/* The footer always has two lines there: what it says of the connection may be long. */
+@container (max-width: 520px) {
+  .card { padding-inline: 14px; }
+  .foot { flex-direction: column; }
+}
 @media (forced-colors: active) { .fill { background: CanvasText; } }
 `);
 
@@ -135,8 +141,7 @@ export const market = sheet(`
 .number { padding: 3px 5px; border-radius: 2px; }
 .number span { font-weight: 650; font-size: 25px; letter-spacing: -.02em; }
 .number small { font-weight: 600; font-size: 14px; color: var(--pm-muted); }
-.outcomes tbody .spark { padding-inline-start: 16px; }
-.outcomes thead .spark { padding-inline-start: 16px; text-align: start; }
+.outcomes .spark { padding-inline-start: 16px; text-align: start; }
 .spark svg { display: block; inline-size: 100%; block-size: 36px; overflow: hidden; }
 .spark path, .spark line { vector-effect: non-scaling-stroke; fill: none; stroke: currentColor; }
 .spark .line { stroke-width: 1.5; stroke-linejoin: round; }
@@ -195,7 +200,6 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
 .trades td:nth-child(3), .trades th:nth-child(3) { text-align: start; }
 .trades td:nth-child(3) { text-overflow: ellipsis; }
 @container (max-width: 520px) {
-  .card { padding-inline: 14px; }
   .below { grid-template-columns: 1fr; gap: 14px; }
   .outcomes col.name { inline-size: 15%; }
   .outcomes col.chance { inline-size: 21%; }
@@ -205,7 +209,7 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
   .number { padding-inline: 2px; }
   .number span { font-size: 22px; }
   .number small { font-size: 12px; }
-  .outcomes thead .spark, .outcomes tbody .spark { padding-inline-start: 10px; }
+  .outcomes .spark { padding-inline-start: 10px; }
   button { padding-inline-end: 0; gap: 6px; }
 }
 @media (prefers-reduced-motion: reduce) { .depth .fill { transition: none; } }
@@ -217,7 +221,7 @@ tbody tr { block-size: 42px; border-block-end: 1px solid var(--pm-rule); }
 tbody td, tbody th { line-height: 18px; }
 td:not(:last-child), th:not(:last-child) { padding-inline-end: 12px; }
 td:nth-child(n), th:nth-child(n) { text-align: start; }
-td.end:nth-child(n), th.end:nth-child(n) { text-align: end; }
+td.status:nth-child(n), th.status:nth-child(n) { text-align: end; }
 .orders col.what { inline-size: 46%; }
 .orders col.filled { inline-size: 24%; }
 .fills col.time { inline-size: 22%; }
@@ -242,7 +246,6 @@ tr[data-end="filled"] .way b { color: var(--pm-up); }
 .none { color: var(--pm-muted); padding-block: 11px; }
 @container (max-width: 760px) { .tables { grid-template-columns: 1fr; } }
 @container (max-width: 520px) {
-  .card { padding-inline: 14px; }
   .orders col.filled { inline-size: 28%; }
   .way .before { display: none; }
 }
