@@ -58,6 +58,7 @@ export class Feed {
   #withUser = false;
   #userRefused = false;
   #lastEventId = "";
+  #missedUntil = 0;
 
   /** @param {string} src the absolute address of the events */
   constructor(src) {
@@ -241,7 +242,7 @@ export class Feed {
       this.outageSeconds = (now - this.since) / 1000;
       if (now - this.since > GRACE_MS) this.outages += 1;
     }
-    if (data.gap_seconds) this.#missed(data.gap_seconds);
+    if (data.gap_seconds) this.#missed(data.gap_seconds, now);
     this.told = true;
     this.hasUser ||= Boolean(data.user);
     this.complaint = "";
@@ -274,12 +275,12 @@ export class Feed {
     this.#tell(null);
   }
 
-  #wentWrong({ data }) {
+  #wentWrong({ data }, now) {
     if (data.type === "dropped") {
       this.dropped[data.asset_ids ? "server" : "browser"] += Number(data.count ?? 1);
     } else if (data.type === "gap") {
       // Of the account it says from when to when; of markets it is the outage that just ended.
-      this.#missed(data.until ? (data.until - data.since) / 1000 : this.outageSeconds);
+      this.#missed(data.until ? (data.until - data.since) / 1000 : this.outageSeconds, now);
     } else if (data.asset_ids) {
       for (const market of this.markets.values()) {
         if (data.asset_ids.some((id) => market.isCalled(id))) market.complaint = data.message;
@@ -295,9 +296,12 @@ export class Feed {
     this.#tell(null);
   }
 
-  #missed(seconds) {
-    this.gaps += 1;
-    this.missedSeconds += seconds;
+  // One outage is told for each connection that it ended: what overlaps is counted once.
+  #missed(seconds, now) {
+    const begin = now - seconds * 1000;
+    if (begin > this.#missedUntil) this.gaps += 1;
+    this.missedSeconds += (now - Math.max(begin, this.#missedUntil)) / 1000;
+    this.#missedUntil = now;
   }
 
   #tell(subject) {

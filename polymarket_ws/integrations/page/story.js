@@ -21,9 +21,11 @@ export function story(feed, now) {
     return { tone: "live", word: "Live", detail: "renewing the connection" };
   }
   if (feed.link === "away") {
-    const lost = feed.told ? `connection lost ${since}` : `no answer since ${since}`;
-    const why = feed.complaint ? `${feed.complaint}; ` : "";
-    return { tone: "away", word: "The server is away", detail: `${why}${lost}, trying again` };
+    if (feed.complaint) {
+      return { tone: "wrong", word: "Trouble", detail: `${feed.complaint}; trying again` };
+    }
+    const lost = feed.told ? `connection lost ${since}` : "no answer yet";
+    return { tone: "away", word: "The server is away", detail: `${lost}, trying again` };
   }
   if (feed.link === "connecting") {
     return { tone: "connecting", word: "Connecting", detail: "waiting for the server" };

@@ -8,7 +8,6 @@ import { sheet } from "./dom.js";
 export const shared = sheet(`
 :host {
   --pm-ground: var(--polymarket-ground, #fffefb);
-  --pm-sunken: var(--polymarket-sunken, #f4f1ea);
   --pm-ink: var(--polymarket-ink, #1b1a17);
   --pm-muted: var(--polymarket-muted, #615c52);
   --pm-rule: var(--polymarket-rule, #ddd8cc);
@@ -31,7 +30,6 @@ export const shared = sheet(`
 @media (prefers-color-scheme: dark) {
   :host {
     --pm-ground: var(--polymarket-ground, #181a1d);
-    --pm-sunken: var(--polymarket-sunken, #212428);
     --pm-ink: var(--polymarket-ink, #eae7e0);
     --pm-muted: var(--polymarket-muted, #a5a199);
     --pm-rule: var(--polymarket-rule, #34383d);
@@ -44,7 +42,7 @@ export const shared = sheet(`
 }
 :host([hidden]) { display: none; }
 *, *::before, *::after { box-sizing: border-box; }
-h2, h3, p { margin: 0; }
+h2, p { margin: 0; }
 .card {
   background: var(--pm-ground);
   border-block-start: 3px solid var(--pm-ink);
@@ -52,7 +50,7 @@ h2, h3, p { margin: 0; }
 }
 .head { display: flex; align-items: flex-start; justify-content: space-between; gap: 16px; }
 h2 { font: 600 20px/26px var(--pm-serif); text-wrap: balance; overflow-wrap: break-word; }
-h3, caption {
+caption {
   color: var(--pm-muted);
   font: 600 11px/16px var(--pm-sans);
   letter-spacing: .04em;

@@ -42,8 +42,8 @@ def chromium() -> Iterator[Any]:
 def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     """Open an address in a window of its own: ``open_page(address, color_scheme="dark")``.
 
-    Whatever a page says on its console, but that something cannot be loaded, fails the test: a script
-    that breaks, and whatever a Content-Security-Policy forbids.
+    Whatever a page says on its console fails the test, but that something cannot be loaded: a
+    script that breaks, and what a Content-Security-Policy forbids.
     """
     said: list[str] = []
 
