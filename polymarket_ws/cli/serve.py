@@ -10,6 +10,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import click
@@ -185,7 +186,7 @@ def _application(
     def check_host() -> None:
         # A name of a foreign site may be made to resolve to this machine; its pages could
         # read what they like then.
-        if guarded and not _is_loopback(request.host.rpartition(":")[0] or request.host):
+        if guarded and not _is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             abort(403)
 
     @app.before_request
@@ -210,6 +211,6 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
