@@ -16,8 +16,6 @@ const LAST_RETRY_MS = 30_000;
 /** What is ticking on the screen, as "3 s ago", is drawn this often. */
 const TICK_MS = 1000;
 
-const ANSWER_MS = 5000;
-
 /**
  * A server may end a response that is all right, to check again who listens; a browser is back
  * two seconds later. Before that there is nothing to say.
@@ -48,6 +46,15 @@ export function join(src, member) {
 }
 
 export class Feed {
+  /**
+   * A browser does not show what keeps a connection alive: after so much silence the server is asked
+   * anew. It may be that nothing happened, or that nobody is there any more.
+   */
+  static quietMs = 45_000;
+
+  /** A server that takes longer to begin an answer is away. Less than the silence above. */
+  static answerMs = 5000;
+
   /** @type {Set<Member>} */ #members = new Set();
   /** @type {EventSource | null} */ #source = null;
   /** @type {string[]} markets that the open address names */ #named = [];
@@ -59,6 +66,9 @@ export class Feed {
   #userRefused = false;
   #lastEventId = "";
   #missedUntil = 0;
+  #openedAt = 0;
+  #heardAt = 0;
+  #online = () => this.link === "away" && this.#open();
 
   /** @param {string} src the absolute address of the events */
   constructor(src) {
@@ -85,13 +95,13 @@ export class Feed {
     this.told = false;
     /** Whether the server tells of the user's orders. */
     this.hasUser = false;
-    addEventListener("online", () => this.link === "away" && this.#members.size && this.#open());
+    addEventListener("online", this.#online);
   }
 
   /** @param {Member} member */
   add(member) {
     this.#members.add(member);
-    this.#tickTimer ||= setInterval(() => this.#tell(null), TICK_MS);
+    this.#tickTimer ||= setInterval(() => this.#tick(Date.now()), TICK_MS);
     this.#check();
   }
 
@@ -171,11 +181,13 @@ export class Feed {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = 0;
     this.#source?.close();
+    this.#openedAt = Date.now();
     const source = new EventSource(this.#address());
     this.#source = source;
     source.onerror = () => this.#lost(source);
     const listen = (name, fold) =>
       source.addEventListener(name, (event) => {
+        this.#heardAt = Date.now();
         this.#lastEventId = event.lastEventId || this.#lastEventId;
         const message = JSON.parse(event.data);
         if ((message.v ?? VERSION) === VERSION) return fold.call(this, message, Date.now());
@@ -196,7 +208,19 @@ export class Feed {
     this.#tickTimer = this.#retryTimer = 0;
     this.#source?.close();
     this.#source = null;
+    removeEventListener("online", this.#online);
     if (feeds.get(this.src) === this) feeds.delete(this.src);
+  }
+
+  #tick(now) {
+    const waits = now - this.#openedAt;
+    if (waits > Feed.quietMs && now - this.#heardAt > Feed.quietMs) {
+      this.#open();
+    } else if (this.link !== "away" && waits > Feed.answerMs && this.#heardAt < this.#openedAt) {
+      this.#move("away");
+      if (this.#heardAt) this.since = this.#heardAt;
+    }
+    this.#tell(null);
   }
 
   #lost(source) {
@@ -213,7 +237,7 @@ export class Feed {
   // An EventSource does not tell what it was answered: only then it is worth another request.
   async #askWhy(url) {
     try {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+      const answer = await fetch(url, { signal: AbortSignal.timeout(Feed.answerMs) });
       if (answer.ok) return await answer.body?.cancel();
       const text = String((await answer.json()).data.message);
       if (answer.status === 403 && new URL(url).searchParams.has("user")) {

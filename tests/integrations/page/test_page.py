@@ -27,7 +27,7 @@ DESKTOP = {"width": 1280, "height": 900}
 
 
 def expect(locator: Any) -> Any:
-    sync_api.expect.set_options(timeout=scaled(10.0) * 1000)
+    sync_api.expect.set_options(timeout=scaled(20.0) * 1000)
     return sync_api.expect(locator)
 
 
@@ -177,6 +177,33 @@ def test_a_server_that_is_killed_and_comes_back_is_told_without_a_reload(
         exchange.step(100)
         expect_the_books_of_the_exchange(page, site)
         assert page.evaluate("window.never_reloaded")
+
+
+def test_a_server_that_hangs_is_told_although_the_connection_stands(
+    open_page: Open, served: Serve
+) -> None:
+    with Exchange(seed=7, rate=None, markets=1) as exchange:
+        site = served(exchange)
+        page = open_page(site.address)
+        expect(state(page)).to_have_text("Live")
+        quiet, answer = scaled(1500), scaled(1000)
+        page.evaluate(
+            f"""import('/assets/feed.js').then(({{Feed}}) =>
+                Object.assign(Feed, {{quietMs: {quiet}, answerMs: {answer}}}))"""
+        )
+        # Quiet alone is nothing: it asks, and is answered.
+        with page.expect_request("**/events?*last_event_id=*"):
+            pass
+        with page.expect_request("**/events?*last_event_id=*"):
+            pass
+        expect(state(page)).to_have_text("Live")
+        expect(page.locator("#detail")).to_have_text("nothing missed")
+        site.freeze()
+        expect(state(page)).to_have_text("The server is away")
+        exchange.step(30)
+        site.thaw()
+        expect(state(page)).to_have_text("Live")
+        expect_the_books_of_the_exchange(page, site)
 
 
 def test_an_exchange_that_is_lost_and_found_is_told_with_what_was_missed(
@@ -362,7 +389,15 @@ def test_everything_fits_and_pictures_can_be_taken(
         if "POLYMARKET_WS_PICTURES" in os.environ:
             # So that there is a line to be seen.
             windows["page-phone-dark"].wait_for_timeout(150_000)
+        # One order that rests, and one that is filled in part unless somebody else was quicker.
+        script = exchange.market(1)
+        token = script.info.asset_ids[0]
+        exchange.account.place(token, "BUY", "0.31", 240)
+        bid = script.best_bid("Yes")
+        exchange.account.place(token, "BUY", bid, 120)
+        script.trade("Yes", "SELL", bid, 45)
         for name, page in windows.items():
+            expect(page.locator("polymarket-orders [part=orders]")).to_contain_text("0 of 240")
             wide, seen = page.evaluate(
                 "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
             )
