@@ -20,7 +20,7 @@ export function h(tag, attributes = {}, ...children) {
  * Build a table.
  * @param {string} name its class and its part
  * @param {Node} caption
- * @param {[heading: string, name: string][]} columns
+ * @param {string[][]} columns the heading and the class of each
  * @param {Node} body
  */
 export function table(name, caption, columns, body) {

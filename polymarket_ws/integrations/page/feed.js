@@ -240,8 +240,9 @@ export class Feed {
       const answer = await fetch(url, { signal: AbortSignal.timeout(Feed.answerMs) });
       if (answer.ok) return await answer.body?.cancel();
       const text = String((await answer.json()).data.message);
-      if (answer.status === 403 && new URL(url).searchParams.has("user")) {
-        // A session that has ended costs the orders, not the prices.
+      const forOrders = new URL(url).searchParams.has("user");
+      if (forOrders && (answer.status === 403 || answer.status === 404)) {
+        // A session that may not see orders, or has ended, still sees prices.
         this.#userRefused = true;
         this.account.complaint = text;
       } else {

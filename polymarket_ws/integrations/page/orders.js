@@ -78,6 +78,7 @@ export class PolymarketOrders extends LiveElement {
 
   draw(now) {
     const account = this.feed.account;
+    /** @type {import("./story.js").Story} */
     const told = account.complaint
       ? { tone: "wrong", word: "Not shown", detail: account.complaint }
       : this.story(now);

@@ -3,6 +3,7 @@
 import "./polymarket.js";
 import { batched, h, mark, put } from "./dom.js";
 import { join } from "./feed.js";
+import { MarketState } from "./market-state.js";
 import { story } from "./story.js";
 
 const at = (id) => document.getElementById(id);
@@ -31,7 +32,8 @@ const draw = batched(() => {
     at("markets").append(card);
   }
   at("waiting").hidden = shown.size > 0;
-  if (feed.hasUser && !at("orders").firstChild) {
+  const hasOrders = feed.hasUser || feed.account.complaint;
+  if (hasOrders && !at("orders").firstChild) {
     at("to-orders").hidden = false;
     at("orders").append(h("polymarket-orders", { src: source.href }));
   }
@@ -40,5 +42,8 @@ const draw = batched(() => {
 const feed = join(source.href, {
   market: null,
   user: false,
-  changed: (subject) => (subject === null || !shown.has(subject.id)) && draw(),
+  changed: (subject) => {
+    const isNew = subject instanceof MarketState && !shown.has(subject.id);
+    if (subject === null || isNew) draw();
+  },
 });

@@ -329,6 +329,9 @@ def test_a_session_that_has_ended_costs_the_orders_and_not_the_prices(
         site.start()  # its key is another one
         expect(orders).to_have_text("Not shown")
         expect(state(page)).to_have_text("Live")
+        stranger = open_page(f"http://127.0.0.1:{site.port}/?user=1")
+        expect(state(stranger)).to_have_text("Live")
+        expect(stranger.locator("polymarket-orders [part=state]")).to_have_text("Not shown")
         exchange.step(50)
         expect_the_books_of_the_exchange(page, site)
 
