@@ -80,6 +80,10 @@ setup(
         "test": [
             # What reads the page with axe-core, which it brings along.
             "axe-playwright-python>=0.1.8",
+            # The servers and the queue that people run us in.
+            "celery>=5.4",
+            "gevent>=24.2",
+            "gunicorn>=22",
             "hypothesis>=6.100",
             # It drives the Chromium that is there; its own is never downloaded.
             "playwright>=1.49",

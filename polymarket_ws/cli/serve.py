@@ -186,7 +186,7 @@ def _application(
     def check_host() -> None:
         # A name of a foreign site may be made to resolve to this machine; its pages could
         # read what they like then.
-        if guarded and not _is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+        if guarded and not _is_loopback(_hostname(request.host)):
             abort(403)
 
     @app.before_request
@@ -205,6 +205,13 @@ def _application(
     extension.allow_user(has_key)
     extension.init_app(app)
     return app
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:
