@@ -40,11 +40,20 @@ export function cents(price, digits = 0) {
  */
 export function percent(price) {
   if (price === null) return [NOTHING, ""];
-  const most = price < 1 ? 99.9 : 100;
-  const least = price > 0 ? 0.1 : 0;
-  // The nudge keeps half a tenth from falling on different sides for an outcome and its mirror.
-  const shown = Math.min(most, Math.max(least, price * 100 + 1e-9)).toFixed(1);
-  return [shown.slice(0, -2), `${shown.slice(-2)}%`];
+  const most = price < 1 ? 999 : 1000;
+  const least = price > 0 ? 1 : 0;
+  const tenths = Math.min(most, Math.max(least, halfToEven(price * 1000)));
+  return [String(Math.floor(tenths / 10)), `.${tenths % 10}%`];
+}
+
+/**
+ * Round a half to the even neighbour: an outcome and its mirror still sum to 100 then.
+ * @param {number} value
+ */
+function halfToEven(value) {
+  const below = Math.floor(value);
+  const isHalf = Math.abs(value - below - 0.5) < 1e-6;
+  return isHalf ? below + (below % 2) : Math.round(value);
 }
 
 /**

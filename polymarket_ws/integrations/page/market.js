@@ -12,6 +12,9 @@ const TRADES = 6;
 
 const SMALLEST_CHANGE = 0.00005;
 
+/** Half a tenth of a cent is rounded up for both outcomes, whatever binary fractions make of it. */
+const NUDGE = 1e-9;
+
 const silent = (text) => h("span", { class: "silent" }, text);
 const OUTCOME_COLUMNS = [
   ["Outcome", "name"],
@@ -260,7 +263,7 @@ function drawFill(node, sum, most) {
 function drawChange(cell, change, digits) {
   const direction = directionOf(change);
   const arrow = { up: "▲ +", down: "▼ −", "": "" }[direction];
-  const size = change === null ? "–" : cents(Math.abs(change), Math.max(1, digits));
+  const size = change === null ? "–" : cents(Math.abs(change) + NUDGE, Math.max(1, digits));
   put(cell, `${arrow}${size}`);
   cell.className = direction || "quiet";
 }

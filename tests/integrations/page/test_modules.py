@@ -29,7 +29,8 @@ def test_numbers_are_written_as_the_exchange_has_them(call: Callable[..., Any]) 
         "format",
         """({cents, percent, shares, wholeShares, span, ago, places}) => ({
             cents: [cents('0.42'), cents('0.425'), cents('0.42', 1), cents(null), cents('0.0001')],
-            percent: [0.425, 0.0004, 0.9999, 1, 0, null].map((one) => percent(one).join('')),
+            percent: [0.425, 0.6685, 0.3315, 0.0004, 0.9999, 1, 0, null]
+                .map((one) => percent(one).join('')),
             shares: ['5', '21.21', '2539.4', '1234567', null].map(shares),
             whole: ['0.36', '5.95', '1234', '2500000'].map(wholeShares),
             span: [0.41, 9.96, 42, 180, 7300].map(span),
@@ -39,7 +40,7 @@ def test_numbers_are_written_as_the_exchange_has_them(call: Callable[..., Any]) 
     )
     assert written == {
         "cents": ["42¢", "42.5¢", "42.0¢", "–", "0.01¢"],
-        "percent": ["42.5%", "0.1%", "99.9%", "100.0%", "0.0%", "–"],
+        "percent": ["42.5%", "66.8%", "33.2%", "0.1%", "99.9%", "100.0%", "0.0%", "–"],
         "shares": ["5", "21.21", "2,539", "1.2M", "–"],
         "whole": ["<1", "6", "1,234", "2.5M"],
         "span": ["0.4 s", "10.0 s", "42 s", "3 min", "2 h"],
