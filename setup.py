@@ -78,11 +78,15 @@ setup(
         "docs": ["furo>=2024.8.6", "myst-parser>=4.0", "sphinx>=8.1"],
         # What the test suite needs beside "all".
         "test": [
+            # What reads the page with axe-core, which it brings along.
+            "axe-playwright-python>=0.1.8",
             # The servers and the queue that people run us in. gevent has wheels for CPython.
             "celery>=5.4",
             'gevent>=24.2; platform_python_implementation == "CPython"',
             'gunicorn>=22; sys_platform != "win32"',
             "hypothesis>=6.100",
+            # It drives the Chromium that is there; its own is never downloaded.
+            "playwright>=1.49",
             # What our exchange is checked against. It wants websockets below 16.
             'polymarket-client==0.14.0; python_version >= "3.11"',
             "pytest>=8.2",
