@@ -66,13 +66,16 @@ def nothing_leaks() -> Iterator[None]:
     sockets_before = _open_sockets()
     yield
     deadline = time.monotonic() + scaled(5.0)
+    pause = threading.Event()
     for thread in _own_threads() - threads_before:
+        # One that is just being started cannot be joined yet.
+        while thread.ident is None and time.monotonic() < deadline:
+            pause.wait(0.01)
         thread.join(max(0.0, deadline - time.monotonic()))
     leaked = sorted(t.name for t in _own_threads() - threads_before if t.is_alive())
     assert not leaked, f"threads left behind: {leaked}"
     if sockets_before is None:
         return
-    pause = threading.Event()
     while (sockets := _open_sockets() or 0) > sockets_before and time.monotonic() < deadline:
         gc.collect()
         # The other end of a loopback connection is closed by a server's thread in its time.
