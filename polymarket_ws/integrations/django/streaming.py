@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import connections
 
 from polymarket_ws.integrations.sse.responses import EventBody
@@ -65,6 +65,7 @@ class AsyncEvents:
             if self._bell is None:
                 # In the thread that the view ran in: connections belong to their thread.
                 await sync_to_async(_let_go_of_databases, thread_sensitive=True)()
+                _let_go_of_thread()
                 self._bell = _LoopBell()
                 return body.begin(self._bell.ring)
             body.resume()
@@ -122,3 +123,20 @@ def _let_go_of_databases() -> None:
         # In a test of the project's everything happens in one transaction.
         if not connection.in_atomic_block:
             connection.close()
+
+
+def _let_go_of_thread() -> None:
+    """End the thread that Django keeps for the synchronous code of this request.
+
+    Middleware, the view and receivers of Django's own signals ran in it; it would idle for as
+    long as the browser listens. What needs one afterwards is given a new one.
+    """
+    # asgiref documents no way to say so. Where it keeps its threads differently some day, they
+    # idle, and a test tells.
+    contexts = getattr(SyncToAsync, "thread_sensitive_context", None)
+    executors = getattr(SyncToAsync, "context_to_thread_executor", None)
+    context = None if contexts is None else contexts.get(None)
+    # One that was given by somebody else is not ours to end.
+    if context is not None and executors is not None and not getattr(context, "_executor", None):
+        # Its thread ends with it, since nobody else holds it.
+        executors.pop(context, None)
