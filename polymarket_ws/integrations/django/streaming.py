@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from asgiref.sync import SyncToAsync, sync_to_async
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from polymarket_ws.integrations.sse.responses import EventBody
 
@@ -121,7 +121,11 @@ class _LoopBell:
 def _let_go_of_databases() -> None:
     for connection in connections.all(initialized_only=True):
         # In a test of the project's everything happens in one transaction.
-        if not connection.in_atomic_block:
+        if connection.connection is None or connection.in_atomic_block:
+            continue
+        # Greenlets of a project that was loaded before gevent came (--preload) share what was
+        # made by then; it belongs to another thread, and is no harm.
+        with contextlib.suppress(DatabaseError):
             connection.close()
 
 
