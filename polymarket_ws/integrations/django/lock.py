@@ -66,6 +66,9 @@ class SingleInstance:
         """Let go of the lock. Idempotent."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
+            # A process that was forked meanwhile has the descriptor, too: closing ours is not
+            # enough.
+            _unlock(descriptor)
             os.close(descriptor)
 
 
@@ -78,6 +81,18 @@ def default_path(project: str) -> Path:
     user = str(os.getuid()) if sys.platform != "win32" else os.environ.get("USERNAME", "")
     name = hashlib.sha256(f"{user}\0{project}".encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"polymarket-ws-{name}.lock"
+
+
+def _unlock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _lock(descriptor: int) -> bool:
