@@ -63,7 +63,7 @@ class Project:
         port = free_port()
         with self.manage("runserver", f"127.0.0.1:{port}", *options) as server:
             server.url = f"http://127.0.0.1:{port}"
-            server.until("Starting development server|Listening on")
+            server.until("Starting .*development server")
             self.until_answering(server)
             yield server
 
