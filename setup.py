@@ -83,8 +83,10 @@ setup(
         "docs": ["furo>=2024.8.6", "myst-parser>=4.0", "sphinx>=8.1"],
         # What the test suite needs beside "all".
         "test": [
-            'gevent>=24.2; sys_platform != "win32"',
-            'gunicorn>=22.0; sys_platform != "win32"',
+            # The servers and the queue that people run us in.
+            "celery>=5.4",
+            "gevent>=24.2",
+            "gunicorn>=22",
             "hypothesis>=6.100",
             # What our exchange is checked against. It wants websockets below 16.
             'polymarket-client==0.14.0; python_version >= "3.11"',

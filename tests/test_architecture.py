@@ -36,7 +36,8 @@ LAYERS = [
     {"observers", "settings"},
     {"engine", "stream"},
     {"client"},
-    {"cli", "integrations"},
+    {"integrations"},
+    {"cli"},
 ]
 
 # Upward, and only when called.

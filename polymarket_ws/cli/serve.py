@@ -10,6 +10,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import click
@@ -149,7 +150,7 @@ def _serve(
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):
-        def log_request(self, *arguments: Any) -> None:
+        def log_request(self, code: object = "-", size: object = "-") -> None:
             """Say nothing: a line for each request would hide what goes wrong."""
 
     port = int(listener.getsockname()[1])
@@ -185,7 +186,7 @@ def _application(
     def check_host() -> None:
         # A name of a foreign site may be made to resolve to this machine; its pages could
         # read what they like then.
-        if guarded and not _is_loopback(request.host.rpartition(":")[0] or request.host):
+        if guarded and not _is_loopback(_hostname(request.host)):
             abort(403)
 
     @app.before_request
@@ -206,10 +207,17 @@ def _application(
     return app
 
 
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
@@ -198,8 +198,8 @@ def _lock_path(named: Path | None) -> Path:
         return configured
     # One project has one name of its settings, in one folder.
     module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
-    found = getattr(sys.modules.get(module), "__file__", None)
-    return default_path(f"{module}\0{found or getattr(settings, 'BASE_DIR', '')}")
+    spec = importlib.util.find_spec(module) if module else None
+    return default_path(f"{module}\0{'' if spec is None else spec.origin}")
 
 
 def _kinds(names: str | None) -> tuple[type[MarketEvent], ...]:
