@@ -27,6 +27,8 @@ def long_description() -> str:
 EXTRAS = {
     # 8.1 is the first click without Python 2.
     "cli": ["click>=8.1", "rich>=13"],
+    # The long-term release before the current one; see howto-django for what it cannot do.
+    "django": ["django>=4.2"],
     # 2.3 is the oldest that all tests were seen to pass with, and with Werkzeug 2.3.
     "flask": ["flask>=2.3"],
     # 15.0 is the first whose threaded server takes ping_interval; process_request is older.
@@ -45,6 +47,9 @@ setup(
     keywords=["polymarket", "websocket", "market data", "order book", "threads"],
     classifiers=[
         "Development Status :: 4 - Beta",
+        "Framework :: Django",
+        "Framework :: Django :: 4.2",
+        "Framework :: Django :: 5.2",
         "Framework :: Pytest",
         "Intended Audience :: Developers",
         "Intended Audience :: Financial and Insurance Industry",
@@ -92,6 +97,8 @@ setup(
             "pytest>=8.2",
             "pytest-timeout>=2.3",
             "trustme>=1.1",
+            # 0.29 is the first whose server can be seen to stop.
+            "uvicorn>=0.29",
         ],
     },
     entry_points={

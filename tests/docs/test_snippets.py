@@ -186,7 +186,9 @@ def test_commands_run_and_print_what_the_page_says(
     last: str | None = None
     for block in blocks(page):
         if block.caption is not None:
-            (folder / block.caption).write_text(block.code, encoding="utf-8")
+            place = folder / block.caption
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(block.code, encoding="utf-8")
         elif block.info == "console":
             commands = re.findall(r"^\$ (.*)$", block.body, re.MULTILINE)
             assert commands, f"{page.name}:{block.line} has no line that begins with $"

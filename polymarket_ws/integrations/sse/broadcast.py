@@ -135,7 +135,12 @@ class Broadcast:
     # -- browsers ------------------------------------------------------------------------------
 
     def join(
-        self, markets: Sequence[MarketInfo], *, user: bool, last_event_id: str | None
+        self,
+        markets: Sequence[MarketInfo],
+        *,
+        user: bool,
+        last_event_id: str | None,
+        ring: Callable[[], None] | None = None,
     ) -> tuple[Browser, bytes]:
         """Let a browser in.
 
@@ -143,6 +148,7 @@ class Broadcast:
             markets: what it shows.
             user: whether it is told of the account.
             last_event_id: the id of the last event that it has got, if it was here before.
+            ring: what wakes whoever reads; see :class:`Browser`.
 
         Returns:
             The browser, and the text that it begins with.
@@ -160,7 +166,7 @@ class Broadcast:
             if user:
                 self._follow_account()
             cursor, known = self._cursor(last_event_id)
-            browser = Browser(boards, user=user, cursor=cursor)
+            browser = Browser(boards, user=user, cursor=cursor, ring=ring)
             self._browsers[browser] = None
             for board in boards:
                 self._watchers[board][browser] = None

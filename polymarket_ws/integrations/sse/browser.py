@@ -7,8 +7,9 @@ there.
 
 from __future__ import annotations
 
+import functools
 import queue
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from polymarket_ws.integrations.sse.board import Board
 from polymarket_ws.integrations.sse.ring import Ring
@@ -23,9 +24,18 @@ class Browser:
         boards: the markets that it shows.
         user: whether it is told of the user's orders and fills.
         cursor: the number of the frame up to which it has read.
+        ring: is called to wake whoever reads, from any thread and under the broadcast's lock;
+            without it, :meth:`wait` is what is woken.
     """
 
-    def __init__(self, boards: Sequence[Board], *, user: bool, cursor: int) -> None:
+    def __init__(
+        self,
+        boards: Sequence[Board],
+        *,
+        user: bool,
+        cursor: int,
+        ring: Callable[[], None] | None = None,
+    ) -> None:
         self.boards = tuple(boards)
         self.user = user
         self.cursor = cursor
@@ -38,6 +48,7 @@ class Browser:
         self.farewell: bytes | None = None
         # Looked up when it is made: gevent may have replaced the class since the import.
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._ring = functools.partial(self._bell.put, None) if ring is None else ring
         self._rung = False
 
     def wake(self) -> None:
@@ -45,7 +56,7 @@ class Browser:
         # A bell that was rung needs no second time; at worst two threads ring it at once.
         if not self._rung:
             self._rung = True
-            self._bell.put(None)
+            self._ring()
 
     def wait(self, timeout: float) -> bool:
         """Wait until woken; False after ``timeout`` seconds."""
@@ -53,9 +64,12 @@ class Browser:
             self._bell.get(timeout=timeout)
         except queue.Empty:
             return False
-        # Before the caller looks: what comes after this rings again.
-        self._rung = False
+        self.heard()
         return True
+
+    def heard(self) -> None:
+        """Have the next :meth:`wake` ring again; before the reader looks, so that none is lost."""
+        self._rung = False
 
     def missed(self, ring: Ring) -> int:
         """Return how many frames of a ring went before this browser read them.

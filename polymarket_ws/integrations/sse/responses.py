@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from polymarket_ws.errors import PolymarketWSError
@@ -60,53 +60,78 @@ class EventBody:
         self._keepalive = keepalive
         self._seconds = seconds
         self._until: float | None = None
+        self._silent_until = 0.0
         self._browser: Browser | None = None
-        self._over = False
+        #: Whether all of it was told.
+        self.over = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        if self._over:
+        if self.over:
             raise StopIteration
         if self._browser is None:
-            return self._begin()
-        browser = self._browser
-        silent_until = time.monotonic() + self._keepalive
+            return self.begin()
+        self.resume()
         while True:
-            until = silent_until if self._until is None else min(silent_until, self._until)
-            woken = browser.wait(max(0.0, until - time.monotonic()))
-            text = self._broadcast.read(browser)
-            if browser.farewell is not None:
-                self.close()
-                return text + browser.farewell
-            now = time.monotonic()
-            if self._until is not None and now >= self._until:
-                self.close()
-                return text or comment()
-            if text:
+            self._browser.wait(self.patience())
+            text = self.look()
+            if text is not None:
                 return text
-            if not woken or now >= silent_until:
-                return comment()
 
-    def _begin(self) -> bytes:
+    # -- the same in steps that do not wait, for a reader that is no thread --------------------
+
+    def begin(self, ring: Callable[[], None] | None = None) -> bytes:
+        """Let the browser in and return what it is told first.
+
+        Args:
+            ring: wakes whoever calls :meth:`look`. From any thread; it must not wait.
+        """
         if self._seconds is not None:
             self._until = time.monotonic() + self._seconds
         try:
             self._browser, text = self._broadcast.join(
-                self._markets, user=self._user, last_event_id=self._last_event_id
+                self._markets, user=self._user, last_event_id=self._last_event_id, ring=ring
             )
         except AtCapacity as full:
-            self._over = True
+            self.over = True
             return put_off("refused", str(full))
         except PolymarketWSError as error:
-            self._over = True
+            self.over = True
             return put_off("failed", f"nothing can be subscribed ({type(error).__name__})")
         return retry(_RETRY_MS) + text
 
+    def resume(self) -> None:
+        """Count silence from now on: the server has sent what it was given."""
+        self._silent_until = time.monotonic() + self._keepalive
+
+    def patience(self) -> float:
+        """Return the seconds after which to look, even if nothing rings."""
+        until = self._silent_until if self._until is None else min(self._silent_until, self._until)
+        return max(0.0, until - time.monotonic())
+
+    def look(self) -> bytes | None:
+        """Return what is to be sent now; ``None`` when that is nothing."""
+        browser = self._browser
+        if browser is None:
+            raise RuntimeError("nobody has begun to read")
+        browser.heard()
+        text = self._broadcast.read(browser)
+        if browser.farewell is not None:
+            self.close()
+            return text + browser.farewell
+        now = time.monotonic()
+        if self._until is not None and now >= self._until:
+            self.close()
+            return text or comment()
+        if text:
+            return text
+        return comment() if now >= self._silent_until else None
+
     def close(self) -> None:
         """Let the browser go. Idempotent; servers call it when the browser has left."""
-        self._over = True
+        self.over = True
         if self._browser is not None:
             self._broadcast.leave(self._browser)
 

@@ -43,3 +43,21 @@ def test_other_servers_tell_nothing(handler: Any) -> None:
 def test_a_method_of_something_else_tells_nothing() -> None:
     signal.signal(signal.SIGTERM, Worker(alive="maybe").handle_exit)
     assert asked_to_stop() is None
+
+
+class Server:
+    """Keeps its flag as uvicorn's does."""
+
+    def __init__(self) -> None:
+        self.should_exit = False
+
+    def handle_exit(self, number: int, frame: object) -> None:
+        self.should_exit = True
+
+
+def test_a_server_that_was_asked_to_exit_is_seen() -> None:
+    server = Server()
+    signal.signal(signal.SIGTERM, server.handle_exit)
+    assert asked_to_stop() is False
+    signal.raise_signal(signal.SIGTERM)
+    assert asked_to_stop() is True

@@ -1,0 +1,1 @@
+"""Keeps what the account bought and sold."""
