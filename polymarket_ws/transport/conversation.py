@@ -33,10 +33,11 @@ from polymarket_ws.transport.frames import (
 from polymarket_ws.transport.opening import Opened
 from polymarket_ws.transport.outgoing import Outgoing
 from polymarket_ws.transport.readiness import Readiness
+from polymarket_ws.transport.tls import TlsSocket
 
 __all__ = ["ABNORMAL", "NORMAL", "Conversation", "End"]
 
-#: One read: hundreds of frames, and as much as TLS gives out in 16 records.
+#: One read: hundreds of frames.
 _READ_BYTES = 256 * 1024
 
 #: How long the peer may take to answer our close frame.
@@ -121,6 +122,8 @@ class Conversation:
     def hold(self) -> End:
         """Talk until the connection ends, and return why it did."""
         end = self._take(self._early) if self._early else None
+        # The end of TLS may have come together with the upgrade; no selector sees it then.
+        end = end or self._read()
         while end is None:
             end = self._turn()
         return end
@@ -267,8 +270,8 @@ def _receive(sock: socket.socket) -> tuple[bytes, End | None]:
             break
         pieces.append(data)
         size += len(data)
-        if not isinstance(sock, ssl.SSLSocket):
+        if not isinstance(sock, TlsSocket):
             break
-        # TLS gives out one record at a time, often one message, and keeps decrypted bytes
-        # where no selector sees them: on until it has no more.
+        # What ends TLS may have been read together with data, and no selector sees it then:
+        # on until there is no more.
     return b"".join(pieces), end
