@@ -37,8 +37,12 @@ from polymarket_ws.transport.tls import TlsSocket
 
 __all__ = ["ABNORMAL", "NORMAL", "Conversation", "End"]
 
-#: One read: hundreds of frames.
-_READ_BYTES = 256 * 1024
+#: One read: a hundred frames. What becomes of four times as many no longer fits into a
+#: processor's cache, which costs a tenth of the throughput.
+_READ_BYTES = 64 * 1024
+
+#: Reads that bring all they can are followed by another, without a wait, but not for ever.
+_READS_A_TURN = 4
 
 #: How long the peer may take to answer our close frame.
 _FAREWELL_SECONDS = 0.25
@@ -168,8 +172,12 @@ class Conversation:
         self._flush()
 
     def _read(self) -> End | None:
-        data, end = _receive(self._sock)
-        return (self._take(data) if data else None) or end
+        for _ in range(_READS_A_TURN):
+            data, broken = _receive(self._sock)
+            end = (self._take(data) if data else None) or broken
+            if end is not None or len(data) < _READ_BYTES:
+                return end
+        return None
 
     def _take_the_rest(self) -> End | None:
         """Read what is there already; the peer's own words for the end, if it has any."""
