@@ -186,7 +186,6 @@ class Mailbox:
 
     Attributes:
         hand: what the consumer holds.
-        held: events and bytes that wait, as of the last call.
         closed: whether it was closed; set before anything else happens.
         error: what ended or will end the row.
     """
@@ -208,7 +207,9 @@ class Mailbox:
         self._shed_upto = 0
         self._front = Front(0)
         self.hand = Hand((), (0,), upto=0, before=Counter())
-        self.held = (0, 0)
+        # What may still be put without a look at what was read meanwhile.
+        self._room_events = delivery.max_events
+        self._room_bytes = delivery.max_bytes
         self.error: PolymarketWSError | None = None
         self.closed = False
         self._discarded: int | None = None
@@ -242,25 +243,31 @@ class Mailbox:
         try:
             if self.closed or self.error is not None:
                 return 0
-            self._settle()
             dropped_before = self._dropped
             row = self._row
             row.events.extend(events)
-            offset = row.offsets[-1]
+            offsets = row.offsets
+            before = offset = offsets[-1]
             for size in sizes:
                 offset += size
-                row.offsets.append(offset)
+                offsets.append(offset)
             self._received += len(events)
-            self._measure()
-            if self.held[0] > self._delivery.max_events or self.held[1] > self._delivery.max_bytes:
-                self._make_room(*self._excess())
-                self._measure()
+            self._room_events -= len(events)
+            self._room_bytes -= offset - before
+            if self._room_events < 0 or self._room_bytes < 0:
+                self._look_for_room()
             if self._waiting:
                 self._waiting = False
                 self._bell.put(None)
             return self._dropped - dropped_before
         finally:
             self._lock.release()
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """Events and bytes that wait at most: what was read since the last look counts, too."""
+        delivery = self._delivery
+        return delivery.max_events - self._room_events, delivery.max_bytes - self._room_bytes
 
     def fail(self, error: PolymarketWSError) -> None:
         """End the row with ``error``, after what is buffered."""
@@ -295,7 +302,7 @@ class Mailbox:
         self._bell.put(None)
 
     def measure(self) -> None:
-        """Publish anew what is held: the consumer has read on since the last call."""
+        """Look what is held: the consumer has read on since the last time."""
         if acquire_unless(self._lock, self._is_closed):
             try:
                 self._measure()
@@ -487,7 +494,16 @@ class Mailbox:
         return events, size
 
     def _measure(self) -> None:
-        self.held = self._held()
+        events, size = self._held()
+        self._room_events = self._delivery.max_events - events
+        self._room_bytes = self._delivery.max_bytes - size
+
+    def _look_for_room(self) -> None:
+        self._measure()
+        if self._room_events < 0 or self._room_bytes < 0:
+            self._settle()
+            self._make_room(*self._excess())
+            self._measure()
 
     def _make_room(self, events: int, size: int) -> None:
         if events <= 0 and size <= 0:

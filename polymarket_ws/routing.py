@@ -18,6 +18,7 @@ import attrs
 
 from polymarket_ws.book import OrderBook
 from polymarket_ws.book_snapshot import BookState
+from polymarket_ws.budget import Budget
 from polymarket_ws.delivery import Mailbox
 from polymarket_ws.errors import PolymarketWSError
 from polymarket_ws.events.event import Event
@@ -189,6 +190,9 @@ class Router:
         self.dropped = 0
         self.odd: list[Lifecycle] = []
         self._queued: list[_Lane] = []
+        # To mailboxes that share a limit, since their sum was taken last.
+        self._added_events = 0
+        self._added_bytes = 0
         self.decoded: Kinds = _NOTHING
         self.not_asked_for = 0
 
@@ -514,25 +518,27 @@ class Router:
         """Hand over what is queued: once a read, not once an event."""
         if not self._queued:
             return
+        budget: Budget | None = None
         for lane in self._queued:
-            self._flush(lane)
-        # Once a read, too: the sum over a thousand mailboxes costs as much as fifty events.
-        for budget in {lane.mailbox.budget for lane in self._queued}:
-            if budget is not None:
-                self.dropped += budget.relieve()
-        self._queued = []
+            mailbox, sizes = lane.mailbox, lane.sizes
+            if mailbox.budget is not None:
+                # All streams of a client share one.
+                budget = mailbox.budget
+                self._added_events += len(sizes)
+                self._added_bytes += sum(sizes)
+            self.dropped += mailbox.add(lane.pending, sizes)
+            lane.pending.clear()
+            sizes.clear()
+        self._queued.clear()
+        if budget is not None and budget.is_due(self._added_events, self._added_bytes):
+            self._added_events = self._added_bytes = 0
+            self.dropped += budget.relieve()
 
     def _queue(self, lane: _Lane, event: Event, size: int) -> None:
         if not lane.pending:
             self._queued.append(lane)
         lane.pending.append(event)
         lane.sizes.append(size)
-
-    def _flush(self, lane: _Lane) -> None:
-        if lane.pending:
-            self.dropped += lane.mailbox.add(lane.pending, lane.sizes)
-            lane.pending = []
-            lane.sizes = []
 
     def _tell(self, lane: _Lane, event: Lifecycle) -> None:
         ids = len(event.asset_ids) + len(event.condition_ids)
