@@ -417,7 +417,11 @@ class Router:
         wanted = False
         for lane, kinds in routes:
             if kind in kinds:
-                self._queue(lane, event, size)
+                # What _queue does, written out: it is done once an event.
+                if not lane.pending:
+                    self._queued.append(lane)
+                lane.pending.append(event)
+                lane.sizes.append(size)
                 wanted = True
         if not wanted:
             self.not_asked_for += 1
@@ -426,30 +430,35 @@ class Router:
 
     def _route_price_change(self, event: PriceChange, size: int) -> None:
         changes = event.price_changes
-        journals = self._journals
-        if journals:
-            timestamp = event.timestamp
-            for change in changes:
-                journal = journals.get(change.asset_id)
-                if journal is None:
-                    continue
-                if timestamp is not None:
-                    known = journal.timestamp
-                    # A change stamped before the book is part of it already (seen right
-                    # after connecting).
-                    if known is not None and timestamp < known:
-                        continue
-                    journal.timestamp = timestamp
-                journal.changes.append(change)
-                if len(journal.changes) >= journal.limit:
-                    journal.thin_out()
         routes = self._routes
-        first = routes.get(changes[0].asset_id, ()) if changes else ()
+        journals = self._journals
+        timestamp = event.timestamp
+        first: _Routes | None = None
+        together = True
         for change in changes:
-            if routes.get(change.asset_id, ()) != first:
-                self._split_price_change(event, size)
-                return
-        self._deliver(event, first, size)
+            asset_id = change.asset_id
+            own = routes.get(asset_id, ())
+            if first is None:
+                first = own
+            elif own != first:
+                together = False
+            journal = journals.get(asset_id)
+            if journal is None:
+                continue
+            if timestamp is not None:
+                known = journal.timestamp
+                # A change stamped before the book is part of it already (seen right
+                # after connecting).
+                if known is not None and timestamp < known:
+                    continue
+                journal.timestamp = timestamp
+            journal.changes.append(change)
+            if len(journal.changes) >= journal.limit:
+                journal.thin_out()
+        if together:
+            self._deliver(event, first or (), size)
+        else:
+            self._split_price_change(event, size)
 
     def _split_price_change(self, event: PriceChange, size: int) -> None:
         shares: dict[_Lane, list[LevelChange]] = {}
