@@ -14,6 +14,9 @@ from benchmarks.clients import CLIENTS, OFFICIAL, OURS
 from benchmarks.experiments import Samples
 from benchmarks.report import conditions, markdown
 
+#: Below this line a page is made, above it somebody wrote it.
+_MARK = "% What follows was made by python -m benchmarks --page\n"
+
 
 def main() -> None:
     """Measure what was asked for and print it."""
@@ -33,22 +36,30 @@ def main() -> None:
         "idle": lambda: experiments.idle(duel, seconds=30),
         "dump": lambda: experiments.dump(duel, rounds=rounds),
     }
+    facts = conditions(frames, rounds)
     measured: dict[str, Samples] = {}
     for section in arguments.only or sections:
         print(section, file=sys.stderr, flush=True)
         measured[section] = sections[section]()
-    facts = conditions(frames, rounds)
     report = markdown(facts, measured)
     print(report)
     if arguments.output is not None:
         arguments.output.mkdir(parents=True, exist_ok=True)
         everything = json.dumps({"conditions": facts, "samples": measured}, indent=1)
-        for name, text in (
-            ("benchmarks.json", everything),
-            ("benchmarks.md", report),
-            ("benchmarks.svg", svg(measured)),
-        ):
-            (arguments.output / name).write_text(text, encoding="utf-8")
+        (arguments.output / "benchmarks.json").write_text(everything, encoding="utf-8")
+        (arguments.output / "benchmarks.md").write_text(report, encoding="utf-8")
+        (arguments.output / "benchmarks.svg").write_text(svg(measured), encoding="utf-8")
+    if arguments.page is not None:
+        _renew(arguments.page, report, svg(measured))
+
+
+def _renew(page: Path, report: str, chart: str) -> None:
+    """Replace what a page tells below its mark, and the chart beside it."""
+    told, mark, _ = page.read_text(encoding="utf-8").partition(_MARK)
+    if not mark:
+        sys.exit(f"{page} has no line {_MARK.strip()}")
+    page.write_text(f"{told}{mark}\n{report}", encoding="utf-8")
+    page.with_suffix(".svg").write_text(chart, encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -59,6 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each steady stream")
     parser.add_argument("--output", type=Path, help="folder for the report and the chart")
+    parser.add_argument("--page", type=Path, help="page to renew, docs/benchmarks.md")
     parser.add_argument(
         "--quick", action="store_true", help="500 frames of our client: does it still run?"
     )

@@ -49,7 +49,8 @@ def conditions(frames: int, rounds: int) -> dict[str, str]:
         "python": python,
         "versions": ", ".join(versions),
         "mix": f"{DESCRIPTION}; seed {SEED}",
-        "frames": f"{frames:,} a round, {rounds} interleaved rounds",
+        "frames": f"{frames:,} a round, {rounds} interleaved rounds; medians",
+        "other load at the begin": f"{os.getloadavg()[0]:.1f} processes",
     }
 
 
@@ -77,7 +78,7 @@ def markdown(facts: Mapping[str, str], sections: Mapping[str, Samples]) -> str:
     for title, name, columns in _OTHERS:
         if name in sections:
             blocks.append(f"### {title}")
-            blocks.append("\n".join(_table(sections[name], columns)))
+            blocks.append("\n".join(_table(_FIRST.get(name, ""), sections[name], columns)))
     kept = promises(sections)
     if kept:
         blocks.append("### What must be true")
@@ -172,8 +173,12 @@ _OTHERS: tuple[tuple[str, str, _Columns], ...] = (
 )
 
 
-def _table(samples: Samples, columns: _Columns) -> Iterator[str]:
-    yield "| " + " | ".join(["", *columns]) + " |"
+#: What the first column is, where that is no client.
+_FIRST = {"trades": "wanted", "sharding": "connections", "dispatch": "streams"}
+
+
+def _table(first: str, samples: Samples, columns: _Columns) -> Iterator[str]:
+    yield "| " + " | ".join([first or "client", *columns]) + " |"
     yield "| --- |" + " ---: |" * len(columns)
     for name in samples:
         cells = [shape.format(median(samples, name, take)) for take, shape in columns.values()]
