@@ -81,6 +81,14 @@ setup(
         "all": sorted({needed for extra in EXTRAS.values() for needed in extra}),
         # What `tox -e docs` needs beside "all".
         "docs": ["furo>=2024.8.6", "myst-parser>=4.0", "sphinx>=8.1"],
+        # Whom `python -m benchmarks` measures beside us, and `pytest benchmarks`.
+        "benchmarks": [
+            "picows>=2.0",
+            'polymarket-client==0.14.0; python_version >= "3.11"',
+            "pytest-benchmark>=5.0",
+            "trustme>=1.1",
+            "websockets>=15.0",
+        ],
         # What the test suite needs beside "all".
         "test": [
             # What reads the page with axe-core, which it brings along.

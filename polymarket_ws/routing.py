@@ -18,6 +18,7 @@ import attrs
 
 from polymarket_ws.book import OrderBook
 from polymarket_ws.book_snapshot import BookState
+from polymarket_ws.budget import Budget
 from polymarket_ws.delivery import Mailbox
 from polymarket_ws.errors import PolymarketWSError
 from polymarket_ws.events.event import Event
@@ -200,6 +201,9 @@ class Router:
         self.dropped = 0
         self.odd: list[Lifecycle] = []
         self._queued: list[_Lane] = []
+        # To mailboxes that share a limit, since their sum was taken last.
+        self._added_events = 0
+        self._added_bytes = 0
         self.decoded: Kinds = _NOTHING
         self.not_asked_for = 0
 
@@ -424,7 +428,11 @@ class Router:
         wanted = False
         for lane, kinds in routes:
             if kind in kinds:
-                self._queue(lane, event, size)
+                # What _queue does, written out: it is done once an event.
+                if not lane.pending:
+                    self._queued.append(lane)
+                lane.pending.append(event)
+                lane.sizes.append(size)
                 wanted = True
         if not wanted:
             self.not_asked_for += 1
@@ -433,31 +441,36 @@ class Router:
 
     def _route_price_change(self, event: PriceChange, size: int) -> None:
         changes = event.price_changes
-        journals = self._journals
-        if journals:
-            timestamp = event.timestamp
-            for change in changes:
-                journal = journals.get(change.asset_id)
-                if journal is None:
-                    continue
-                if timestamp is not None:
-                    known = journal.timestamp
-                    # A change stamped before the book is part of it already (seen right
-                    # after connecting).
-                    if known is not None and timestamp < known:
-                        continue
-                    journal.timestamp = timestamp
-                journal.changes.append(change)
-                if len(journal.changes) >= journal.limit and not journal.thin_out():
-                    # Whoever joins now asks the server; this could grow for ever.
-                    del journals[change.asset_id]
         routes = self._routes
-        first = routes.get(changes[0].asset_id, ()) if changes else ()
+        journals = self._journals
+        timestamp = event.timestamp
+        first: _Routes | None = None
+        together = True
         for change in changes:
-            if routes.get(change.asset_id, ()) != first:
-                self._split_price_change(event, size)
-                return
-        self._deliver(event, first, size)
+            asset_id = change.asset_id
+            own = routes.get(asset_id, ())
+            if first is None:
+                first = own
+            elif own != first:
+                together = False
+            journal = journals.get(asset_id)
+            if journal is None:
+                continue
+            if timestamp is not None:
+                known = journal.timestamp
+                # A change stamped before the book is part of it already (seen right
+                # after connecting).
+                if known is not None and timestamp < known:
+                    continue
+                journal.timestamp = timestamp
+            journal.changes.append(change)
+            if len(journal.changes) >= journal.limit and not journal.thin_out():
+                # Whoever joins now asks the server; this could grow for ever.
+                del journals[asset_id]
+        if together:
+            self._deliver(event, first or (), size)
+        else:
+            self._split_price_change(event, size)
 
     def _split_price_change(self, event: PriceChange, size: int) -> None:
         shares: dict[_Lane, list[LevelChange]] = {}
@@ -524,22 +537,29 @@ class Router:
 
     def flush(self) -> None:
         """Hand over what is queued: once a read, not once an event."""
-        if self._queued:
-            for lane in self._queued:
-                self._flush(lane)
-            self._queued = []
+        if not self._queued:
+            return
+        budget: Budget | None = None
+        for lane in self._queued:
+            mailbox, sizes = lane.mailbox, lane.sizes
+            if mailbox.budget is not None:
+                # All streams of a client share one.
+                budget = mailbox.budget
+                self._added_events += len(sizes)
+                self._added_bytes += sum(sizes)
+            self.dropped += mailbox.add(lane.pending, sizes)
+            lane.pending.clear()
+            sizes.clear()
+        self._queued.clear()
+        if budget is not None and budget.is_due(self._added_events, self._added_bytes):
+            self._added_events = self._added_bytes = 0
+            self.dropped += budget.relieve()
 
     def _queue(self, lane: _Lane, event: Event, size: int) -> None:
         if not lane.pending:
             self._queued.append(lane)
         lane.pending.append(event)
         lane.sizes.append(size)
-
-    def _flush(self, lane: _Lane) -> None:
-        if lane.pending:
-            self.dropped += lane.mailbox.put(lane.pending, lane.sizes)
-            lane.pending = []
-            lane.sizes = []
 
     def _tell(self, lane: _Lane, event: Lifecycle) -> None:
         ids = len(event.asset_ids) + len(event.condition_ids)

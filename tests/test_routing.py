@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from polymarket_ws.book import OrderBook
 from polymarket_ws.book_snapshot import BookState
+from polymarket_ws.budget import Budget
 from polymarket_ws.delivery import Delivery, Mailbox
 from polymarket_ws.errors import ConnectionFailed
 from polymarket_ws.events import (
@@ -1186,3 +1187,28 @@ def test_changes_of_an_asset_that_was_just_added_wait_for_its_book(bench: Bench)
     assert bench.read(mailbox) == [change(entry(NO))]
     bench.route(book(YES), change(entry(YES), entry(NO)))
     assert bench.read(mailbox) == [book(YES), change(entry(YES), entry(NO))]
+
+
+@pytest.mark.parametrize("batch", [1, 7, 150])
+def test_streams_of_a_client_hold_no_more_than_their_limit_after_any_read(batch: int) -> None:
+    budget = Budget(Delivery(max_events=1_000))
+    routers = [
+        Router(Mailbox(Delivery()), lambda _: False, channel="market", connection=number)
+        for number in range(4)
+    ]
+    mailboxes = [Mailbox(Delivery(), budget) for _ in routers for _ in ASSETS]
+    for number, mailbox in enumerate(mailboxes):
+        asset_id = ASSETS[number % len(ASSETS)]
+        want = Want(mailbox, {asset_id: frozenset((LastTradePrice,))})
+        routers[number // len(ASSETS)].want(want, connected=None, sent=())
+    dropped = 0
+    for number in range(1_200):
+        router = routers[number % len(routers)]
+        for size in range(batch):
+            router.route((trade(ASSETS[size % len(ASSETS)]),), 100)
+        router.flush()
+        dropped += router.dropped
+        router.dropped = 0
+        waiting = sum(mailbox.reading().waiting for mailbox in mailboxes)
+        assert waiting <= 1_000
+    assert dropped == 1_200 * batch - waiting

@@ -16,12 +16,15 @@ from polymarket_ws.protocol.session import Session
 from polymarket_ws.recovery import Recovery
 from polymarket_ws.routing import Router
 from polymarket_ws.transport.frames import BINARY, TEXT, text_frame
-from polymarket_ws.transport.line import ABNORMAL, End, Line
+from polymarket_ws.transport.line import ABNORMAL, READ_BYTES, End, Line
 
 __all__ = ["Conversation"]
 
 #: How long what the peer said before a cut may take to be read.
 _LAST_WORDS_SECONDS = 0.25
+
+#: Reads that bring all they can are followed by another, without a wait, but not for ever.
+_READS_A_TURN = 4
 
 #: What an event fetched over REST counts as in a mailbox.
 _RECOVERED_BYTES = 1024
@@ -73,6 +76,8 @@ class Conversation:
     def hold(self) -> End:
         """Talk until the connection ends, and return why it did."""
         end = self._take(self._line.early) if self._line.early else None
+        # The end of TLS may have come together with the upgrade; no selector sees it then.
+        end = end or self._read()
         while end is None:
             end = self._turn()
         return end
@@ -146,8 +151,12 @@ class Conversation:
         self._flush()
 
     def _read(self) -> End | None:
-        data, end = self._line.receive()
-        return (self._take(data) if data else None) or end
+        for _ in range(_READS_A_TURN):
+            data, broken = self._line.receive()
+            end = (self._take(data) if data else None) or broken
+            if end is not None or len(data) < READ_BYTES:
+                return end
+        return None
 
     def _take_the_rest(self) -> End | None:
         """Read what is there already; the peer's own words for the end, if it has any."""

@@ -22,11 +22,13 @@ from polymarket_ws.transport.frames import (
 from polymarket_ws.transport.opening import Opened
 from polymarket_ws.transport.outgoing import Outgoing
 from polymarket_ws.transport.readiness import Readiness
+from polymarket_ws.transport.tls import TlsSocket
 
-__all__ = ["ABNORMAL", "NORMAL", "End", "Line"]
+__all__ = ["ABNORMAL", "NORMAL", "READ_BYTES", "End", "Line"]
 
-#: One read: hundreds of frames, and as much as TLS gives out in 16 records.
-_READ_BYTES = 256 * 1024
+#: One read: a hundred frames. What becomes of four times as many no longer fits into a
+#: processor's cache, which costs a tenth of the throughput.
+READ_BYTES = 64 * 1024
 
 #: How long the peer may take to answer our close frame.
 _FAREWELL_SECONDS = 0.25
@@ -79,9 +81,9 @@ class Line:
         pieces: list[bytes] = []
         size = 0
         end: End | None = None
-        while size < _READ_BYTES:
+        while size < READ_BYTES:
             try:
-                data = self.sock.recv(_READ_BYTES)
+                data = self.sock.recv(READ_BYTES)
             except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 break
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
@@ -94,10 +96,10 @@ class Line:
                 break
             pieces.append(data)
             size += len(data)
-            if not isinstance(self.sock, ssl.SSLSocket):
+            if not isinstance(self.sock, TlsSocket):
                 break
-            # TLS gives out one record at a time, often one message, and keeps decrypted bytes
-            # where no selector sees them: on until it has no more.
+            # What ends TLS may have been read together with data, and no selector sees it then:
+            # on until there is no more.
         return b"".join(pieces), end
 
     def cut(self, data: bytes) -> list[tuple[int, bytes]]:
@@ -160,7 +162,7 @@ class Line:
             try:
                 # Discarded: nobody reads on after a close frame. Closing with bytes unread
                 # would reset the connection, and the close frame could be lost with it.
-                if readable and not sock.recv(_READ_BYTES):
+                if readable and not sock.recv(READ_BYTES):
                     return
             except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
                 pass
