@@ -131,6 +131,7 @@ export const market = sheet(`
 .outcomes { margin-block-start: 10px; }
 .outcomes col.name { inline-size: 18%; }
 .outcomes col.chance { inline-size: 17%; }
+.outcomes[data-long] col.name { inline-size: 26%; }
 .outcomes col.price { inline-size: 12%; }
 .outcomes col.change { inline-size: 17%; }
 .outcomes tbody tr { block-size: 46px; border-block-start: 1px solid var(--pm-rule); }
@@ -160,7 +161,16 @@ button {
   font: 600 15px/20px var(--pm-sans);
   cursor: pointer;
 }
-button span { overflow: hidden; text-overflow: ellipsis; }
+button span:first-child {
+  display: -webkit-box;
+  overflow: hidden;
+  text-align: start;
+  white-space: normal;
+  overflow-wrap: anywhere;
+  -webkit-box-orient: vertical;
+  -webkit-line-clamp: 2;
+}
+[data-long] button { font-size: 13px; line-height: 16px; }
 button::before {
   content: "";
   flex: none;
@@ -200,16 +210,19 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
 @container (max-width: 520px) {
   .below { grid-template-columns: 1fr; gap: 14px; }
   .outcomes col.name { inline-size: 15%; }
+  .outcomes[data-long] col.name { inline-size: 24%; }
   .outcomes col.chance { inline-size: 21%; }
   .outcomes col.price { inline-size: 12.5%; }
   .outcomes col.change { inline-size: 19%; }
   .outcomes td { font-size: 13px; }
+  .outcomes[data-digits="2"] td { font-size: 11px; }
   .number { padding-inline: 2px; }
   .number span { font-size: 22px; }
   .number small { font-size: 12px; }
   .outcomes .spark { padding-inline-start: 10px; }
   button { padding-inline-end: 0; gap: 6px; }
 }
+@container (max-width: 330px) { .outcomes .spark { display: none; } }
 @media (prefers-reduced-motion: reduce) { .depth .fill { transition: none; } }
 `);
 
