@@ -13,6 +13,7 @@ import pytest
 from polymarket_ws.simulator import Exchange
 from tests.cli.shell import run, started
 from tests.conftest import scaled
+from tests.integrations.event_stream import Tab
 from tests.production import Production, as_production, interrupt
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +22,7 @@ TYPED = ROOT / "tests" / "typing" / "readme"
 
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-LOOP, BOOK, OBSERVER, ORDERS = PROGRAMS
+LOOP, BOOK, OBSERVER, ORDERS, WEB = PROGRAMS
 
 interrupted = pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
 
@@ -51,6 +52,7 @@ def test_readme_has_the_programs_that_the_type_checkers_read() -> None:
         "book.py": BOOK,
         "observer.py": OBSERVER,
         "orders.py": ORDERS,
+        "web.py": WEB,
     }
 
 
@@ -136,6 +138,36 @@ def test_own_orders_and_fills_are_printed_and_none_is_lost_in_a_gap(
             assert after[-1], process.stderr
         interrupt(process)
     assert placed == "PLACEMENT BUY 0 of 7\n"
+
+
+_SERVE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import program
+from werkzeug.serving import make_server
+server = make_server("127.0.0.1", 0, program.app, threaded=True)
+print(server.port)
+server.serve_forever()
+"""
+
+
+@interrupted
+def test_site_tells_a_browser_of_its_market(
+    exchange: Exchange, production: Production, tmp_path: Path
+) -> None:
+    pytest.importorskip("flask", reason="flask is not installed: the extra flask has it")
+    written(tmp_path, WEB)
+    serve = tmp_path / "serve.py"
+    serve.write_text(_SERVE, encoding="utf-8")
+    with production.running(serve, str(tmp_path)) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        with Tab(f"http://127.0.0.1:{port}/polymarket/events") as tab:
+            (market,) = tab.next("ws-subscribed").body["markets"]
+            assert market["slug"] == exchange.markets[0].slug
+            tab.next("market-update/trade")
+            assert len(exchange.connections) == 1
+        interrupt(process)
 
 
 @interrupted

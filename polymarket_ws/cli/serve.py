@@ -150,7 +150,7 @@ def _serve(
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):
-        def log_request(self, *arguments: Any) -> None:
+        def log_request(self, code: object = "-", size: object = "-") -> None:
             """Say nothing: a line for each request would hide what goes wrong."""
 
     port = int(listener.getsockname()[1])

@@ -165,12 +165,19 @@ def _check(what: tuple[str, ...]) -> None:
         raise click.UsageError("name a market, or set POLYMARKET_MARKETS")
     try:
         for name in names:
-            market = service.lookup(name)
-            with service.client.subscribe(Market(market)) as stream:
-                click.echo(f"{market.slug}: {stream.get(timeout=_CHECK_SECONDS)}")
-    except TimeoutError:
-        raise click.ClickException(f"no book of {name} came in {_CHECK_SECONDS:.0f} s") from None
+            click.echo(_book_of(service, name))
     except PolymarketWSError as error:
         raise click.ClickException(str(error)) from error
     finally:
         service.close()
+
+
+def _book_of(service: Service, name: str) -> str:
+    market = service.lookup(name)
+    with service.client.subscribe(Market(market)) as stream:
+        try:
+            return f"{market.slug}: {stream.get(timeout=_CHECK_SECONDS)}"
+        except TimeoutError:
+            raise click.ClickException(
+                f"no book of {name} came in {_CHECK_SECONDS:.0f} s"
+            ) from None

@@ -23,7 +23,7 @@ from polymarket_ws.integrations.sse.ring import Frame
 if TYPE_CHECKING:
     from polymarket_ws.integrations.sse.browser import Browser
 
-__all__ = ["Notice", "Notices", "told"]
+__all__ = ["Notice", "Notices", "Render", "told"]
 
 #: Of hours, even where the exchange is lost again and again.
 _MOST: Final = 256
