@@ -22,10 +22,16 @@ export const shared = sheet(`
   color-scheme: light dark;
   display: block;
   container-type: inline-size;
+  /* Of what is scrolled away only the words are kept up to date, and nothing is laid out. */
+  content-visibility: auto;
+  contain-intrinsic-block-size: auto 420px;
   color: var(--pm-ink);
   font: 13px/20px var(--pm-sans);
   font-variant-numeric: tabular-nums lining-nums;
   text-align: start;
+}
+@media (max-width: 560px) {
+  :host { contain-intrinsic-block-size: auto 660px; }
 }
 @media (prefers-color-scheme: dark) {
   :host {
@@ -196,7 +202,6 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
   inset-block: 1px;
   inline-size: 200%;
   scale: var(--part, 0) 1;
-  transition: scale 250ms ease-out;
 }
 .depth .fill.bid { right: 1px; transform-origin: right; background: var(--pm-up-bar); }
 .depth .fill.ask { left: 1px; transform-origin: left; background: var(--pm-down-bar); }
@@ -223,7 +228,6 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
   button { padding-inline-end: 0; gap: 6px; }
 }
 @container (max-width: 330px) { .outcomes .spark { display: none; } }
-@media (prefers-reduced-motion: reduce) { .depth .fill { transition: none; } }
 `);
 
 export const orders = sheet(`
