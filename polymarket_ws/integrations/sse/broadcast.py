@@ -10,6 +10,7 @@ browser is written to. The engine's locks are taken inside of it, never the othe
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -295,12 +296,17 @@ class Broadcast:
                 if board is not None and board.apply(event):
                     self._touch(board)
             elif isinstance(event, Lifecycle):
-                self._deliver_lifecycle(event)
+                # A drop belongs to no connection, but to the stream that it happened in.
+                account = reader is self._account_reader
+                self._deliver_lifecycle(event, "user" if account else "market")
 
-    def _deliver_lifecycle(self, event: Lifecycle) -> None:
-        concerned = [self._of_asset[key] for key in event.asset_ids if key in self._of_asset]
-        # A drop that names no asset may have been of any.
-        for board in dict.fromkeys(concerned) if event.asset_ids else tuple(self._boards.values()):
+    def _deliver_lifecycle(self, event: Lifecycle, channel: str) -> None:
+        concerned: Iterable[Board] = ()
+        if channel == "market":
+            # A drop that names no asset may have been of any.
+            assets = event.asset_ids or self._of_asset
+            concerned = [self._of_asset[key] for key in assets if key in self._of_asset]
+        for board in dict.fromkeys(concerned):
             if board.apply(event):
                 self._touch(board)
         render = self._note_connection(event) or told(event)
@@ -308,7 +314,7 @@ class Broadcast:
             # Before it, what led to it: a trade is not told after the loss that followed it.
             self._flush()
             self._number += 1
-            self._notices.put(Notice(self._number, event.channel, event.asset_ids, render))
+            self._notices.put(Notice(self._number, channel, event.asset_ids, render))
             self._wake(self._browsers)
 
     def _note_connection(self, event: Lifecycle) -> Render | None:
@@ -389,7 +395,9 @@ class Broadcast:
         if reader is None:
             return
         if self._boards:
-            reader.stream.remove(market_wish([board.info]))
+            # One that has just failed says so itself, as soon as the lock is free.
+            with contextlib.suppress(PolymarketWSError):
+                reader.stream.remove(market_wish([board.info]))
         else:
             self._markets_reader = None
             self._forget("market")
@@ -491,7 +499,8 @@ class Broadcast:
                 self._deliver_lifecycle(
                     Disconnected(
                         channel="market", code=1006, reason="no connection yet", asset_ids=assets
-                    )
+                    ),
+                    "market",
                 )
             else:
                 due.append(self._connects_until)

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from polymarket_ws import Backoff, Client, Credentials, Endpoints, MarketInfo
+from polymarket_ws import Backoff, Client, ClientClosed, Credentials, Endpoints, MarketInfo
 from polymarket_ws.integrations.sse.broadcast import AtCapacity, Broadcast, Limits
 from polymarket_ws.integrations.sse.browser import Browser
 from polymarket_ws.simulator import Exchange
@@ -434,6 +434,35 @@ def test_closing_says_goodbye_to_every_browser_and_lets_nobody_in(house: House) 
     with pytest.raises(AtCapacity):
         house.visit(0)
     assert house.broadcast.close()
+
+
+def test_a_gap_of_the_account_leaves_the_books_alone(
+    house: House, seconds: Callable[[float], float]
+) -> None:
+    exchange = house.exchange
+    owner = house.visit(0, user=True)
+    owner.live(exchange.markets[0])
+    assert exchange.wait_for(
+        lambda: any("PING" in text for _, text in exchange.received), seconds(20)
+    )
+    (connection,) = [each for each in exchange.connections if each.path == "/ws/user"]
+    exchange.drop("reset", connection=connection)
+    lost = owner.until(lambda message: message.kind == "ws-disconnected")
+    assert (lost.body["channel"], lost.body["asset_ids"]) == ("user", [])
+    owner.until(lambda message: "gap_seconds" in message.body)
+    states = [m.body["state"] for m in owner.messages if m.kind == "market-update/book"]
+    assert "stale" not in states
+
+
+def test_a_client_that_somebody_else_closed_ends_the_responses(house: House) -> None:
+    visitor = house.visit(0)
+    visitor.live(house.exchange.markets[0])
+    assert house.client.close(scaled(5))
+    while visitor.browser.farewell is None:
+        visitor.read(scaled(0.2))
+    assert visitor.parser.feed(visitor.browser.farewell)[-1].kind == "ws-error/failed"
+    with pytest.raises(ClientClosed):
+        house.visit(0)
 
 
 def test_a_stream_that_failed_for_good_ends_the_responses_and_is_tried_again(
