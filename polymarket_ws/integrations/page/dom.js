@@ -72,20 +72,42 @@ export function mark(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
+/** Nobody reads numbers that change more often than this. */
+const DRAW_MS = 100;
+
+/** @type {Set<() => void>} */
+const waiting = new Set();
+let asked = false;
+let drawn = -DRAW_MS;
+
 /**
- * Make a function that asks for one drawing in the next frame, however often it is called.
+ * Make a function that asks for one drawing, however often it is called. Everything on the page is
+ * drawn in the same frame: the browser lays out and paints once.
  * @param {() => void} draw
  */
 export function batched(draw) {
-  let asked = false;
   return () => {
+    waiting.add(draw);
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      draw();
-    });
+    const early = drawn + DRAW_MS - performance.now();
+    if (early > 0) setTimeout(() => requestAnimationFrame(drawAll), early);
+    else requestAnimationFrame(drawAll);
   };
+}
+
+function drawAll() {
+  asked = false;
+  drawn = performance.now();
+  const draws = [...waiting];
+  waiting.clear();
+  for (const draw of draws) {
+    try {
+      draw();
+    } catch (error) {
+      reportError(error); // and let the others draw
+    }
+  }
 }
 
 /** @param {string} css */

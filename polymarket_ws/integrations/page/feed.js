@@ -58,6 +58,7 @@ export class Feed {
   /** @type {Set<Member>} */ #members = new Set();
   /** @type {EventSource | null} */ #source = null;
   /** @type {string[]} markets that the open address names */ #named = [];
+  /** @type {Set<string>} names that the server does not show */ #unknown = new Set();
   #retryMs = FIRST_RETRY_MS;
   #retryTimer = 0;
   #checkTimer = 0;
@@ -142,7 +143,8 @@ export class Feed {
   }
 
   #wishes() {
-    return [...this.#members].map((one) => one.market).filter((one) => one !== null);
+    const wishes = [...this.#members].map((one) => one.market);
+    return wishes.filter((wish) => wish !== null && !this.#unknown.has(wish));
   }
 
   #covers() {
@@ -245,12 +247,31 @@ export class Feed {
         // A session that may not see orders, or has ended, still sees prices.
         this.#userRefused = true;
         this.account.complaint = text;
-      } else {
+      } else if (!(await this.#leaveOutUnknown())) {
         this.#complain(text);
       }
     } catch {
       // It is not there, or not ours to understand: that it is away is said already.
     }
+  }
+
+  // One name that the server does not show must not cost the others: each is asked for alone. A
+  // HEAD opens no stream. Returns whether there are others.
+  async #leaveOutUnknown() {
+    const names = this.#named;
+    if (names.length < 2) return false;
+    const answers = await Promise.all(
+      names.map((name) => {
+        const url = new URL(this.src);
+        url.searchParams.append("market", name);
+        return fetch(url, { method: "HEAD", signal: AbortSignal.timeout(Feed.answerMs) });
+      }),
+    );
+    const shown = names.filter((_, index) => answers[index].ok);
+    if (shown.length === 0 || shown.length === names.length) return false;
+    for (const name of names) if (!shown.includes(name)) this.#unknown.add(name);
+    this.#named = shown;
+    return true;
   }
 
   #move(link) {

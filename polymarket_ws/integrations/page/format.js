@@ -74,7 +74,7 @@ export function shares(size) {
 export function wholeShares(size) {
   const value = Number(size);
   if (value > 0 && value < 1) return "<1";
-  return (value >= 1_000_000 ? compact : whole).format(value);
+  return (value >= 100_000 ? compact : whole).format(value);
 }
 
 /**

@@ -10,6 +10,9 @@ import { market as styles } from "./styles.js";
 const LEVELS = 6;
 const TRADES = 6;
 
+/** Letters that have room beside the prices; with more, the first column is wider. */
+const LONG_NAME = 7;
+
 const SMALLEST_CHANGE = 0.00005;
 
 /** Half a tenth of a cent is rounded up for both outcomes, whatever binary fractions make of it. */
@@ -55,7 +58,7 @@ export class PolymarketMarket extends LiveElement {
     this.facts = h("span");
     this.note = h("span", { part: "note" });
     const outcomesCaption = h("caption", { class: "silent" }, "Outcomes and their prices");
-    const outcomes = table("outcomes", outcomesCaption, OUTCOME_COLUMNS, this.outcomeRows);
+    this.outcomes = table("outcomes", outcomesCaption, OUTCOME_COLUMNS, this.outcomeRows);
     const levels = h("tbody", {}, ...this.levels.map((level) => level.row));
     const depth = table("depth", this.depthCaption, DEPTH_COLUMNS, levels);
     const rows = h("tbody", {}, ...this.trades.map((trade) => trade.row));
@@ -66,7 +69,7 @@ export class PolymarketMarket extends LiveElement {
         { class: "card", part: "card", "aria-labelledby": "question" },
         h("div", { class: "head", part: "header" }, this.question, this.badge),
         this.voice,
-        outcomes,
+        this.outcomes,
         h("div", { class: "below" }, depth, trades),
         h("p", { class: "foot", part: "footer" }, this.facts, this.note),
       ),
@@ -115,9 +118,13 @@ export class PolymarketMarket extends LiveElement {
       this.outcomeRows.append(row.row);
     }
     const digits = places(market.tick);
+    mark(this.outcomes, "data-digits", String(digits));
+    const longest = Math.max(...market.outcomes.map((outcome) => outcome.name.length));
+    this.outcomes.toggleAttribute("data-long", longest > LONG_NAME);
     market.outcomes.forEach((outcome, index) => {
       const row = this.#rows[index];
       put(row.name, outcome.name);
+      mark(row.name, "title", outcome.name);
       mark(row.button, "aria-pressed", String(index === this.#chosen));
       const before = row.price;
       row.price = outcome.price;

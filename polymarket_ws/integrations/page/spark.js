@@ -13,7 +13,7 @@ const LEAST_RANGE = 0.02;
 export class Spark {
   #line = svg("path", { class: "line" });
   #area = svg("path", { class: "area" });
-  #base = svg("line", { class: "base", x1: "0", x2: String(WIDTH) });
+  #base = svg("line", { class: "base" });
 
   constructor() {
     this.root = svg(
@@ -50,6 +50,7 @@ export class Spark {
     this.#line.setAttribute("d", path);
     this.#area.setAttribute("d", `${path}V${HEIGHT}H${x(points[0].at)}Z`);
     const base = y(Math.min(high, Math.max(low, outcome.first ?? low)));
+    this.#base.setAttribute("x2", String(WIDTH));
     this.#base.setAttribute("y1", base);
     this.#base.setAttribute("y2", base);
   }

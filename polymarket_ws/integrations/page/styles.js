@@ -22,10 +22,16 @@ export const shared = sheet(`
   color-scheme: light dark;
   display: block;
   container-type: inline-size;
+  /* Of what is scrolled away only the words are kept up to date, and nothing is laid out. */
+  content-visibility: auto;
+  contain-intrinsic-block-size: auto 420px;
   color: var(--pm-ink);
   font: 13px/20px var(--pm-sans);
   font-variant-numeric: tabular-nums lining-nums;
   text-align: start;
+}
+@media (max-width: 560px) {
+  :host { contain-intrinsic-block-size: auto 660px; }
 }
 @media (prefers-color-scheme: dark) {
   :host {
@@ -131,6 +137,7 @@ export const market = sheet(`
 .outcomes { margin-block-start: 10px; }
 .outcomes col.name { inline-size: 18%; }
 .outcomes col.chance { inline-size: 17%; }
+.outcomes[data-long] col.name { inline-size: 26%; }
 .outcomes col.price { inline-size: 12%; }
 .outcomes col.change { inline-size: 17%; }
 .outcomes tbody tr { block-size: 46px; border-block-start: 1px solid var(--pm-rule); }
@@ -160,7 +167,16 @@ button {
   font: 600 15px/20px var(--pm-sans);
   cursor: pointer;
 }
-button span { overflow: hidden; text-overflow: ellipsis; }
+button span:first-child {
+  display: -webkit-box;
+  overflow: hidden;
+  text-align: start;
+  white-space: normal;
+  overflow-wrap: anywhere;
+  -webkit-box-orient: vertical;
+  -webkit-line-clamp: 2;
+}
+[data-long] button { font-size: 13px; line-height: 16px; }
 button::before {
   content: "";
   flex: none;
@@ -186,7 +202,6 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
   inset-block: 1px;
   inline-size: 200%;
   scale: var(--part, 0) 1;
-  transition: scale 250ms ease-out;
 }
 .depth .fill.bid { right: 1px; transform-origin: right; background: var(--pm-up-bar); }
 .depth .fill.ask { left: 1px; transform-origin: left; background: var(--pm-down-bar); }
@@ -200,17 +215,19 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
 @container (max-width: 520px) {
   .below { grid-template-columns: 1fr; gap: 14px; }
   .outcomes col.name { inline-size: 15%; }
+  .outcomes[data-long] col.name { inline-size: 24%; }
   .outcomes col.chance { inline-size: 21%; }
   .outcomes col.price { inline-size: 12.5%; }
   .outcomes col.change { inline-size: 19%; }
   .outcomes td { font-size: 13px; }
+  .outcomes[data-digits="2"] td { font-size: 11px; }
   .number { padding-inline: 2px; }
   .number span { font-size: 22px; }
   .number small { font-size: 12px; }
   .outcomes .spark { padding-inline-start: 10px; }
   button { padding-inline-end: 0; gap: 6px; }
 }
-@media (prefers-reduced-motion: reduce) { .depth .fill { transition: none; } }
+@container (max-width: 330px) { .outcomes .spark { display: none; } }
 `);
 
 export const orders = sheet(`

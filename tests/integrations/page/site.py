@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from polymarket_ws.simulator import Exchange
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Site:
@@ -25,7 +20,8 @@ class Site:
 
     def __init__(self, exchange: Exchange, markets: Sequence[str], *, user: bool = False) -> None:
         self.exchange = exchange
-        self.port = free_port()
+        #: A free one at first, which is kept.
+        self.port = 0
         self.address = ""
         self._arguments = [*markets, *(["--user"] if user else [])]
         self._process: subprocess.Popen[str] | None = None
@@ -47,6 +43,7 @@ class Site:
         assert self._process.stdout is not None
         self.address = self._process.stdout.readline().strip()
         assert self.address, "the server ended before it served"
+        self.port = urlsplit(self.address).port or 0
 
     @property
     def secrets(self) -> tuple[str, str, str]:

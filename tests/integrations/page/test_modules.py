@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def test_numbers_are_written_as_the_exchange_has_them(call: Callable[..., Any]) 
             percent: [0.425, 0.6685, 0.3315, 0.0004, 0.9999, 1, 0, null]
                 .map((one) => percent(one).join('')),
             shares: ['5', '21.21', '2539.4', '1234567', null].map(shares),
-            whole: ['0.36', '5.95', '1234', '2500000'].map(wholeShares),
+            whole: ['0.36', '5.95', '98765', '2500000'].map(wholeShares),
             span: [0.41, 9.96, 42, 180, 7300].map(span),
             ago: [0.2, 3.7, 60].map(ago),
             places: ['0.01', '0.001', '0.0001', '0.1', null].map(places),
@@ -42,7 +43,7 @@ def test_numbers_are_written_as_the_exchange_has_them(call: Callable[..., Any]) 
         "cents": ["42¢", "42.5¢", "42.0¢", "–", "0.01¢"],
         "percent": ["42.5%", "66.8%", "33.2%", "0.1%", "99.9%", "100.0%", "0.0%", "–"],
         "shares": ["5", "21.21", "2,539", "1.2M", "–"],
-        "whole": ["<1", "6", "1,234", "2.5M"],
+        "whole": ["<1", "6", "98,765", "2.5M"],
         "span": ["0.4 s", "10.0 s", "42 s", "3 min", "2 h"],
         "ago": ["just now", "3 s ago", "60 s ago"],
         "places": [0, 1, 2, 0, 0],
@@ -146,3 +147,70 @@ def test_what_was_missed_is_told_in_plain_words(call: Callable[..., Any]) -> Non
         "wrong/Trouble/this market is not shown; trying again",
         "connecting/Connecting/waiting for the server",
     ]
+
+
+def told(name: str, data: dict[str, Any], market: str = "") -> str:
+    body = json.dumps({"event": name, "v": 1, "market": market, "data": data})
+    return f"event: {name}\ndata: {body}\n\n"
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_long_names_and_huge_numbers_fit_and_what_is_unknown_is_passed_over(
+    open_page: Callable[..., Any], width: int
+) -> None:
+    film = {
+        "condition_id": "0xab",
+        "question": "Which of the extraordinarily long-titled films opens the festival? " * 3,
+        "slug": "film",
+        "outcomes": ["The Lighthouse Keeper of the Northern Isles", "Salt", "<b>Nine Winters</b>"],
+        "asset_ids": ["1", "2", "3"],
+        "tick_size": "0.0001",
+    }
+    bare = {"condition_id": "0xcd", "asset_ids": ["4", "5"], "outcomes": [], "tick_size": None}
+    book = {
+        "type": "book",
+        "asset_id": "1",
+        "best_bid": "0.9985",
+        "best_ask": "0.9995",
+        "bids": [["0.9985", "1234567.89"], ["0.0001", "98765.4"]],
+        "asks": [["0.9995", "12345678"]],
+        "state": "live",
+    }
+    empty = {"type": "book", "asset_id": "2", "best_bid": None, "best_ask": None, "bids": []}
+    trade = {
+        "type": "trade",
+        "asset_id": "1",
+        "price": "0.9995",
+        "size": "123456.78",
+        "side": "BUY",
+    }
+    silent = {"type": "stalled", "message": "no book came", "asset_ids": ["4", "5"]}
+    events = [
+        told("polymarket-ws-subscribed", {"markets": [film, bare], "asset_ids": []}),
+        told("polymarket-market-update", book, "0xab"),
+        told("polymarket-market-update", empty, "0xab"),
+        told("polymarket-market-update", trade, "0xab"),
+        told("polymarket-market-update", {"type": "of tomorrow"}, "0xab"),
+        told("polymarket-of-tomorrow", {}),
+        told("polymarket-ws-error", silent),
+        "data: no name\n\n",
+    ]
+
+    def answer(route: Any) -> None:
+        name = route.request.url.partition("?")[0].rpartition("/")[2] or "index.html"
+        if name == "events":
+            route.fulfill(content_type="text/event-stream", body="".join(events))
+        else:
+            route.fulfill(path=PAGE / name)
+
+    page = open_page("about:blank", viewport={"width": width, "height": 800})
+    page.route("**/*", answer)
+    page.goto("http://page.invalid/")
+    page.get_by_text("no book came").wait_for()
+    first, second = page.locator("polymarket-market").all()
+    assert "<b>Nine Winters</b>" in first.locator("[part=outcomes]").inner_text()
+    assert "99.85¢" in first.locator("[part=outcomes]").inner_text()
+    assert "123.5K" in first.locator("[part=trades]").inner_text()
+    assert second.locator("[part=state]").inner_text() == "Silent"
+    assert second.locator("[part=question]").inner_text() == "0xcd…"
+    assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -276,6 +276,20 @@ def test_a_market_that_the_server_does_not_show_is_said(open_page: Open, served:
         page = open_page(f"{site.address}?market={exchange.markets[1].slug}")
         expect(state(page)).to_have_text("Trouble")
         expect(page.locator("#detail")).to_contain_text("not shown")
+        # Beside others it costs only itself.
+        other = open_page(site.address)
+        expect(state(other)).to_have_text("Live")
+        other.evaluate(
+            """(names) => names.forEach((name) => {
+                const one = document.createElement('polymarket-market');
+                one.setAttribute('src', '/events?few');
+                one.setAttribute('market', name);
+                document.querySelector('main').append(one);
+            })""",
+            [market.slug for market in exchange.markets],
+        )
+        expect(card(other, 1).locator("[part=state]")).to_have_text("Live")
+        expect(card(other, 2).locator("[part=state]")).to_have_text("Not here")
 
 
 # -- orders ----------------------------------------------------------------------------------------
