@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from polymarket_ws import Book, Event, LastTradePrice
+from polymarket_ws import Book, Event, LastTradePrice, Trade
 from polymarket_ws.integrations.django.lock import SingleInstance
 from polymarket_ws.integrations.django.signals import lifecycle, market_event, user_event
 from polymarket_ws.integrations.django.stopping import Stopping
@@ -110,6 +110,25 @@ def test_a_named_market_and_the_account(
 
 
 @signals
+def test_a_restart_loses_no_trade(
+    exchange: Exchange, events: list[Event], configured: dict[str, Any]
+) -> None:
+    account = exchange.account
+    account.place(exchange.markets[0].asset_ids[0], "BUY", "0.99", 5, "FOK")
+    account.finish_trades()
+    configured["CREDENTIALS"] = account.credentials
+    with override_settings(POLYMARKET_WS={**configured}):
+        run_until(
+            lambda: [event for event in events if isinstance(event, Trade)],
+            "--user",
+            "--since",
+            "60",
+        )
+    (trade,) = [event for event in events if isinstance(event, Trade)]
+    assert (trade.status, trade.recovered) == ("CONFIRMED", True)
+
+
+@signals
 def test_only_the_events_that_are_named(exchange: Exchange, events: list[Event]) -> None:
     def traded() -> bool:
         exchange.step(20)
@@ -124,6 +143,7 @@ def test_only_the_events_that_are_named(exchange: Exchange, events: list[Event])
     [
         ((), {"MARKETS": None}, "nothing to follow: name a market"),
         (("--user",), {}, r'--user needs an API key: set POLYMARKET_WS\["CREDENTIALS"\]'),
+        (("--since", "5"), {}, "--since is for --user"),
         (("--events", "books"), {}, "there is no event 'books'; there are book, "),
         (("--events", ","), {}, "names no event"),
         (("--demo", "a-market"), {}, "leave WHAT out"),
