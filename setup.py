@@ -29,7 +29,7 @@ EXTRAS = {
     "cli": ["click>=8.1", "rich>=13"],
     # The long-term release before the current one; see howto-django for what it cannot do.
     "django": ["django>=4.2"],
-    # 2.3 is the first that is tested with Werkzeug 2.3, whose server ends a stream at once.
+    # 2.3 is the oldest that all tests were seen to pass with, and with Werkzeug 2.3.
     "flask": ["flask>=2.3"],
     # 15.0 is the first whose threaded server takes ping_interval; process_request is older.
     "simulator": ["websockets>=15.0"],

@@ -19,6 +19,8 @@ from polymarket_ws.market_info import MarketInfo
 __all__ = ["Catalogue", "NotShown"]
 
 _MOST_REMEMBERED: Final = 1024
+#: An address with two slugs, each of which may have 256.
+_MOST_CHARACTERS: Final = 600
 _AT_ONCE: Final = 4
 
 #: Tick sizes change, markets close.
@@ -79,6 +81,8 @@ class Catalogue:
             NotShown: it is not shown here, or there is none.
             LookupFailed: it cannot be found out now.
         """
+        if len(what) > _MOST_CHARACTERS:
+            raise NotShown("this is too long for a market", 400)
         if self._allowed is None:
             return self._found(what)
         for name, market in zip(self._allowed, self.everything(), strict=True):
@@ -136,6 +140,11 @@ class Catalogue:
         except LookupFailed as error:
             answer = error.with_traceback(None)
             seconds = _UNKNOWN_SECONDS if _is_final(error) else _FAILED_SECONDS
+            with self._lock:
+                _, before = self._known.get(what, (0.0, None))
+            if isinstance(before, MarketInfo) and not _is_final(error):
+                # What was found once is better than nothing.
+                answer = before
         else:
             if not answer.asset_ids or not answer.condition_id:
                 raise NotShown(f"the market {answer.slug or what[:100]} has no tokens yet")

@@ -81,6 +81,29 @@ def test_an_exchange_that_does_not_answer_is_no_verdict() -> None:
         Catalogue(look_up).find("some-market")
 
 
+def test_what_was_found_once_outlives_an_exchange_that_does_not_answer(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polymarket_ws.integrations.catalogue._FOUND_SECONDS", 0.0)
+    monkeypatch.setattr("polymarket_ws.integrations.catalogue._FAILED_SECONDS", 0.0)
+    asked = Asked(exchange)
+    slug = exchange.markets[0].slug
+    catalogue = Catalogue(asked)
+    market = catalogue.find(slug)
+    exchange.close()
+    assert catalogue.find(slug) == market
+    assert catalogue.find(slug) == market
+    assert asked.words == [slug] * 3
+
+
+def test_what_is_too_long_for_a_market_is_not_even_asked_for(exchange: Exchange) -> None:
+    asked = Asked(exchange)
+    with pytest.raises(NotShown) as raised:
+        Catalogue(asked).find("https://polymarket.com/event/x?" + "y" * 1000)
+    assert raised.value.status == 400
+    assert asked.words == []
+
+
 def test_what_strangers_ask_for_is_remembered_within_bounds() -> None:
     def look_up(what: str) -> MarketInfo:
         return MarketInfo(question=what, condition_id="0x" + what, asset_ids=("1",))

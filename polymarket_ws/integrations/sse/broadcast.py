@@ -10,6 +10,7 @@ browser is written to. The engine's locks are taken inside of it, never the othe
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -23,13 +24,13 @@ import attrs
 from polymarket_ws.client import Client
 from polymarket_ws.errors import PolymarketWSError
 from polymarket_ws.events.event import Event
-from polymarket_ws.events.lifecycle import Lifecycle
+from polymarket_ws.events.lifecycle import Connected, Disconnected, Lifecycle
 from polymarket_ws.events.market import MarketEvent
 from polymarket_ws.events.user import Order, Trade
 from polymarket_ws.integrations.sse import payloads
 from polymarket_ws.integrations.sse.board import Board
 from polymarket_ws.integrations.sse.browser import Browser
-from polymarket_ws.integrations.sse.notices import Notice, Notices, told
+from polymarket_ws.integrations.sse.notices import Notice, Notices, Render, told
 from polymarket_ws.integrations.sse.ring import Frame, Ring
 from polymarket_ws.integrations.sse.stopping import asked_to_stop
 from polymarket_ws.integrations.sse.text import identifier, retry
@@ -57,6 +58,12 @@ _STOP_SECONDS: Final = 0.25
 #: Orders and fills for hours, about 1 kB each.
 _ACCOUNT_FRAMES: Final = 4096
 _ACCOUNT_BYTES: Final = 8 * 1024 * 1024
+
+#: How many of them a page gets that is loaded anew.
+_ACCOUNT_SHOWN: Final = 200
+
+#: A first connection that takes longer is told as a lost one.
+_CONNECT_SECONDS: Final = 5.0
 
 
 class AtCapacity(Exception):
@@ -114,6 +121,9 @@ class Broadcast:
         self._dirty: dict[Board, None] = {}
         self._browsers: dict[Browser, None] = {}
         self._notices = Notices()
+        #: Connections that are lost, by channel and number; 0 for one that never was.
+        self._lost: dict[tuple[str, int], Disconnected] = {}
+        self._connects_until: float | None = None
         self._account: Ring | None = None
         self._account_leaves: float | None = None
         self._markets_reader: Reader | None = None
@@ -162,7 +172,7 @@ class Broadcast:
             for board in boards:
                 self._watchers[board][browser] = None
                 self._leaving.pop(board, None)
-            return browser, self._beginning(browser, known=known)
+            return browser, self._beginning(browser, last_event_id, known=known)
 
     def leave(self, browser: Browser) -> None:
         """Let a browser go. Idempotent."""
@@ -215,7 +225,7 @@ class Broadcast:
             frames += self._notices.since(cursor, browser, self._text)
         return frames, problems
 
-    def _beginning(self, browser: Browser, *, known: bool) -> bytes:
+    def _beginning(self, browser: Browser, last_event_id: str | None, *, known: bool) -> bytes:
         """Return what a browser is told first, and count it as read."""
         since = browser.cursor
         rings = [board.ring for board in browser.boards]
@@ -238,10 +248,18 @@ class Broadcast:
             parts.append(payloads.problem("gap", text))
         for board in browser.boards:
             parts += board.states()
+        if browser.user and self._account is not None and not (known and last_event_id):
+            # A page that is loaded anew shows the orders that it showed before.
+            parts += [frame.body for frame in self._account.since(0)[-_ACCOUNT_SHOWN:]]
         frames = [frame for ring in rings for frame in ring.since(since)]
         frames += self._notices.since(since, browser, self._text)
         frames.sort(key=_by_number)
         parts += [frame.text for frame in frames]
+        # Last, since what was missed may tell of an earlier loss and its end.
+        for lost in self._lost.values():
+            own = [asset_id for asset_id in lost.asset_ids if asset_id in browser.assets]
+            if own or (lost.channel == "user" and browser.user):
+                parts.append(payloads.disconnected(lost, own))
         browser.cursor = self._number
         return b"".join(parts)
 
@@ -284,21 +302,40 @@ class Broadcast:
                 if board is not None and board.apply(event):
                     self._touch(board)
             elif isinstance(event, Lifecycle):
-                self._deliver_lifecycle(event)
+                # A drop belongs to no connection, but to the stream that it happened in.
+                account = reader is self._account_reader
+                self._deliver_lifecycle(event, "user" if account else "market")
 
-    def _deliver_lifecycle(self, event: Lifecycle) -> None:
-        concerned = [self._of_asset[key] for key in event.asset_ids if key in self._of_asset]
-        # A drop that names no asset may have been of any.
-        for board in dict.fromkeys(concerned) if event.asset_ids else tuple(self._boards.values()):
+    def _deliver_lifecycle(self, event: Lifecycle, channel: str) -> None:
+        concerned: Iterable[Board] = ()
+        if channel == "market":
+            # A drop that names no asset may have been of any.
+            assets = event.asset_ids or self._of_asset
+            concerned = [self._of_asset[key] for key in assets if key in self._of_asset]
+        for board in dict.fromkeys(concerned):
             if board.apply(event):
                 self._touch(board)
-        render = told(event)
+        render = self._note_connection(event) or told(event)
         if render is not None:
             # Before it, what led to it: a trade is not told after the loss that followed it.
             self._flush()
             self._number += 1
-            self._notices.put(Notice(self._number, event.channel, event.asset_ids, render))
+            self._notices.put(Notice(self._number, channel, event.asset_ids, render))
             self._wake(self._browsers)
+
+    def _note_connection(self, event: Lifecycle) -> Render | None:
+        """Note what is lost and what is back; return how to tell of what was never there."""
+        place = (event.channel, event.connection)
+        if isinstance(event, Disconnected):
+            self._lost[place] = event
+        elif isinstance(event, Connected):
+            if event.channel == "market":
+                self._connects_until = None
+            late = self._lost.pop((event.channel, 0), None)
+            self._lost.pop(place, None)
+            if late is not None:
+                return lambda own: payloads.reconnected(event, own)
+        return None
 
     def _touch(self, board: Board) -> None:
         if not self._dirty:
@@ -342,6 +379,7 @@ class Broadcast:
             self._markets_reader = read_markets(
                 self._client(), markets, self._deliver, self._failed
             )
+            self._connects_until = time.monotonic() + _CONNECT_SECONDS
         else:
             self._markets_reader.stream.add(market_wish(markets))
         for market in markets:
@@ -363,9 +401,12 @@ class Broadcast:
         if reader is None:
             return
         if self._boards:
-            reader.stream.remove(market_wish([board.info]))
+            # One that has just failed says so itself, as soon as the lock is free.
+            with contextlib.suppress(PolymarketWSError):
+                reader.stream.remove(market_wish([board.info]))
         else:
             self._markets_reader = None
+            self._forget("market")
             reader.close()
 
     def _follow_account(self) -> None:
@@ -380,8 +421,15 @@ class Broadcast:
     def _leave_account(self) -> None:
         reader, self._account_reader = self._account_reader, None
         self._account = self._account_leaves = None
+        self._forget("user")
         if reader is not None:
             reader.close()
+
+    def _forget(self, channel: str) -> None:
+        if channel == "market":
+            self._connects_until = None
+        for place in [place for place in self._lost if place[0] == channel]:
+            del self._lost[place]
 
     def _failed(self, reader: Reader, error: PolymarketWSError) -> None:
         """End every response that a stream is lost to: browsers come back and try again."""
@@ -389,6 +437,7 @@ class Broadcast:
         with self._lock:
             if reader is self._account_reader:
                 self._account_reader = None
+                self._forget("user")
                 # Who sees markets, too, goes on with those.
                 lost = [item for item in self._browsers if item.user and not item.boards]
                 self._number += 1
@@ -397,6 +446,7 @@ class Broadcast:
                 self._wake(self._browsers)
             elif reader is self._markets_reader:
                 self._markets_reader = None
+                self._forget("market")
                 lost = [item for item in self._browsers if item.boards]
                 for board in tuple(self._boards.values()):
                     self._drop(board)
@@ -448,6 +498,18 @@ class Broadcast:
                 due.append(now + _STOP_SECONDS)
             if stopping:
                 self._end(self._browsers, None)
+        if self._connects_until is not None:
+            if self._connects_until <= now:
+                self._connects_until = None
+                assets = tuple(self._of_asset)
+                self._deliver_lifecycle(
+                    Disconnected(
+                        channel="market", code=1006, reason="no connection yet", asset_ids=assets
+                    ),
+                    "market",
+                )
+            else:
+                due.append(self._connects_until)
         if self._dirty and now >= self._next_flush:
             self._next_flush = now + _TICK_SECONDS
             self._flush()

@@ -23,7 +23,7 @@ from polymarket_ws.integrations.sse.ring import Frame
 if TYPE_CHECKING:
     from polymarket_ws.integrations.sse.browser import Browser
 
-__all__ = ["Notice", "Notices", "told"]
+__all__ = ["Notice", "Notices", "Render", "told"]
 
 #: Of hours, even where the exchange is lost again and again.
 _MOST: Final = 256
@@ -37,7 +37,7 @@ class Notice:
 
     Attributes:
         number: its place among all events of this process.
-        channel: ``"market"`` or ``"user"``; empty concerns everybody.
+        channel: ``"market"`` or ``"user"``.
         asset_ids: the tokens; none means all of them.
         render: makes the body for a browser out of those tokens that are its own.
     """
@@ -81,7 +81,7 @@ class Notices:
             if notice.channel == "user":
                 concerned = browser.user
             else:
-                concerned = bool(own) or not notice.asset_ids
+                concerned = bool(own if notice.asset_ids else browser.boards)
             if concerned:
                 body = notice.render(own)
                 frames.append(Frame(notice.number, body, text(notice.number, body)))

@@ -120,7 +120,7 @@ class EventBody:
         text = self._broadcast.read(browser)
         if browser.farewell is not None:
             self.close()
-            return text + browser.farewell
+            return text + browser.farewell or comment()
         now = time.monotonic()
         if self._until is not None and now >= self._until:
             self.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from polymarket_ws.client import Client
-from polymarket_ws.errors import PolymarketWSError
+from polymarket_ws.errors import ClientClosed, PolymarketWSError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.market import (
     Book,
@@ -22,6 +23,8 @@ from polymarket_ws.stream import Stream
 from polymarket_ws.subscriptions import Market, User
 
 __all__ = ["Reader", "market_wish", "read_account", "read_markets"]
+
+logger = logging.getLogger("polymarket_ws.integrations")
 
 _EVENTS: tuple[type[MarketEvent], ...] = (
     Book,
@@ -52,6 +55,7 @@ class Reader:
         self.stream = stream
         self._deliver = deliver
         self._failed = failed
+        self._closed_here = False
         self._thread = threading.Thread(
             target=self._read, name=f"polymarket-ws-web-{name}", daemon=True
         )
@@ -63,9 +67,19 @@ class Reader:
                 self._deliver(self, event)
         except PolymarketWSError as error:
             self._failed(self, error)
+        except Exception:
+            # A mistake of ours. A thread that died of it would leave browsers with a page that
+            # stands still; so they are sent away, and come back to a new stream.
+            logger.exception("an event could not be told")
+            self.stream.close()
+            self._failed(self, PolymarketWSError("an event could not be told"))
+        else:
+            if not self._closed_here:
+                self._failed(self, ClientClosed("the client was closed"))
 
     def close(self) -> None:
         """End the stream; its thread ends a moment later."""
+        self._closed_here = True
         self.stream.close()
 
     def join(self, timeout: float) -> bool:

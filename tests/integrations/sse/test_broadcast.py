@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from polymarket_ws import Backoff, Client, Credentials, Endpoints, MarketInfo
+from polymarket_ws import Backoff, Client, ClientClosed, Credentials, Endpoints, MarketInfo
 from polymarket_ws.integrations.sse.broadcast import AtCapacity, Broadcast, Limits
 from polymarket_ws.integrations.sse.browser import Browser
 from polymarket_ws.simulator import Exchange
@@ -285,6 +285,70 @@ def test_a_lost_exchange_is_told_and_so_is_its_return(house: House) -> None:
     assert states[-1] == "live"
 
 
+def test_who_comes_while_the_exchange_is_lost_is_told_so(
+    house: House, seconds: Callable[[float], float]
+) -> None:
+    exchange = house.exchange
+    info = exchange.markets[0]
+    first = house.visit(0)
+    first.live(info)
+    exchange.close("reset")
+    first.until(lambda message: message.kind == "ws-disconnected")
+    late = house.visit(0)
+    assert late.kinds()[-1] == "ws-disconnected"
+    assert late.messages[-1].body["asset_ids"] == list(info.asset_ids)
+    first.until(lambda message: message.body.get("state") == "stale")
+    exchange.start()
+    late.until(lambda message: "gap_seconds" in message.body)
+    late.live(info)
+    after = house.visit(0)
+    assert "ws-disconnected" not in after.kinds()
+    assert exchange.wait_for(lambda: len(exchange.connections) == 1, seconds(5))
+
+
+def test_an_exchange_that_was_never_there_is_told_after_a_while(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polymarket_ws.integrations.sse.broadcast._CONNECT_SECONDS", 0.2)
+    info = exchange.markets[0]
+    endpoints = Endpoints.at(exchange.url)
+    exchange.close()
+    # For ever, as a service does; by default it would give up after ten seconds.
+    backoff = Backoff(initial=0.01, maximum=0.05)
+    client = Client(endpoints=endpoints, backoff=backoff, connect_timeout=None)
+    broadcast = Broadcast(lambda: client, limits=Limits())
+    browser, text = broadcast.join([info], user=False, last_event_id=None)
+    visitor = Visitor(broadcast, browser)
+    visitor.messages += visitor.parser.feed(text)
+    lost = visitor.until(lambda message: message.kind == "ws-disconnected")
+    assert lost.body["reason"] == "no connection yet"
+    assert lost.body["last_message_at"] is None
+    exchange.start()
+    visitor.until(lambda message: "gap_seconds" in message.body)
+    visitor.live(info)
+    assert broadcast.close(scaled(5))
+    assert client.close(scaled(5))
+
+
+def test_a_page_that_is_loaded_anew_shows_the_orders_that_it_showed_before(
+    house: House, seconds: Callable[[float], float]
+) -> None:
+    exchange = house.exchange
+    owner = house.visit(user=True)
+    assert exchange.wait_for(
+        lambda: any("PING" in text for _, text in exchange.received), seconds(20)
+    )
+    for size in range(5, 215):
+        exchange.account.place(exchange.markets[0].asset_ids[0], "BUY", "0.01", size)
+    owner.until(lambda message: message.body.get("original_size") == "214")
+    anew = house.visit(user=True)
+    shown = [m for m in anew.messages if m.type == "polymarket-user-update"]
+    assert [m.body["original_size"] for m in shown] == [str(size) for size in range(15, 215)]
+    # Their ids are not told: who comes back from here has nothing to read again.
+    again = house.visit(user=True, since=anew.id)
+    assert [m for m in again.messages if m.type == "polymarket-user-update"] == []
+
+
 def test_orders_and_fills_are_told_to_who_may_see_them_and_to_nobody_else(
     house: House, seconds: Callable[[float], float]
 ) -> None:
@@ -370,6 +434,35 @@ def test_closing_says_goodbye_to_every_browser_and_lets_nobody_in(house: House) 
     with pytest.raises(AtCapacity):
         house.visit(0)
     assert house.broadcast.close()
+
+
+def test_a_gap_of_the_account_leaves_the_books_alone(
+    house: House, seconds: Callable[[float], float]
+) -> None:
+    exchange = house.exchange
+    owner = house.visit(0, user=True)
+    owner.live(exchange.markets[0])
+    assert exchange.wait_for(
+        lambda: any("PING" in text for _, text in exchange.received), seconds(20)
+    )
+    (connection,) = [each for each in exchange.connections if each.path == "/ws/user"]
+    exchange.drop("reset", connection=connection)
+    lost = owner.until(lambda message: message.kind == "ws-disconnected")
+    assert (lost.body["channel"], lost.body["asset_ids"]) == ("user", [])
+    owner.until(lambda message: "gap_seconds" in message.body)
+    states = [m.body["state"] for m in owner.messages if m.kind == "market-update/book"]
+    assert "stale" not in states
+
+
+def test_a_client_that_somebody_else_closed_ends_the_responses(house: House) -> None:
+    visitor = house.visit(0)
+    visitor.live(house.exchange.markets[0])
+    assert house.client.close(scaled(5))
+    while visitor.browser.farewell is None:
+        visitor.read(scaled(0.2))
+    assert visitor.parser.feed(visitor.browser.farewell)[-1].kind == "ws-error/failed"
+    with pytest.raises(ClientClosed):
+        house.visit(0)
 
 
 def test_a_stream_that_failed_for_good_ends_the_responses_and_is_tried_again(

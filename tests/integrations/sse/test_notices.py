@@ -59,6 +59,7 @@ def test_the_account_concerns_who_may_see_it() -> None:
 
 def test_a_drop_that_names_no_token_concerns_everybody_who_sees_markets() -> None:
     assert len(given(noted(Dropped(channel="market", count=3)), BROWSER)) == 1
+    assert given(noted(Dropped(channel="market", count=3)), ACCOUNT) == []
 
 
 def test_notices_are_told_once_and_in_order() -> None:

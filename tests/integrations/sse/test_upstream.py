@@ -76,6 +76,22 @@ def test_what_ends_a_stream_for_good_is_told_once(
     assert [type(error) for error in heard.errors] == [ConnectionFailed]
 
 
+def test_a_mistake_of_ours_ends_the_stream_and_is_logged(
+    exchange: Exchange, seconds: Callable[[float], float], caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = Heard()
+
+    def mistaken(reader: Reader, event: Event) -> None:
+        raise ZeroDivisionError
+
+    with Client(endpoints=Endpoints.at(exchange.url)) as client:
+        reader = read_markets(client, list(exchange.markets), mistaken, heard.failed)
+        assert reader.join(seconds(10))
+        assert exchange.wait_for(lambda: not exchange.connections, seconds(10))
+    assert [type(error) for error in heard.errors] == [PolymarketWSError]
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_an_account_needs_credentials(exchange: Exchange) -> None:
     heard = Heard()
     with (
