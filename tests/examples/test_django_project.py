@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -202,13 +203,32 @@ def test_a_signal_ends_the_command_with_0(project: Project, number: int) -> None
     until(lambda: connections(project.exchange) == 0)
 
 
-def test_a_signal_ends_it_while_the_exchange_is_not_there(project: Project) -> None:
-    project.exchange.close()
-    slug = "a-market"
-    with project.manage("polymarket_stream", slug) as stream:
-        # Looking the market up is what fails: whatever starts services tries again.
-        assert stream.process.wait(scaled(20)) == 1
-        assert "CommandError" in stream.text
+def test_a_market_that_is_not_found_ends_it_with_1(project: Project) -> None:
+    with project.manage("polymarket_stream", "no-such-market") as stream:
+        assert stream.process.wait(scaled(30)) == 1
+        assert "CommandError: " in stream.text
+        assert "Traceback" not in stream.text
+
+
+def test_a_signal_ends_it_while_the_exchange_is_away(project: Project) -> None:
+    with project.manage("polymarket_stream") as stream:
+        stream.until("Connected")
+        project.exchange.close()
+        stream.until("Disconnected")
+        assert stream.stop() == 0
+        assert "Traceback" not in stream.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_while_a_market_is_looked_up(project: Project, number: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        with project.manage("polymarket_stream", POLYMARKET_URL=url) as stream:
+            silent.settimeout(scaled(20))
+            asked, _ = silent.accept()
+            with asked:
+                assert stream.stop(number) == 0
+            assert stream.text == "Stopped.\n"
 
 
 def test_it_does_not_run_twice(project: Project) -> None:

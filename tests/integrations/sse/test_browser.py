@@ -47,3 +47,14 @@ def test_what_went_before_it_was_read_is_counted_once() -> None:
     for number in range(6, 9):
         ring.put(Frame(number, b"", b""))
     assert browser.missed(ring) == 1
+
+
+def test_whoever_reads_without_waiting_is_rung_once_until_it_has_heard() -> None:
+    rung: list[bool] = []
+    browser = Browser((), user=False, cursor=0, ring=lambda: rung.append(True))
+    for _ in range(10):
+        browser.wake()
+    assert rung == [True]
+    browser.heard()
+    browser.wake()
+    assert rung == [True, True]

@@ -135,3 +135,26 @@ def test_put_off_is_a_whole_response() -> None:
     parser = Parser()
     (message,) = parser.feed(put_off("failed", "later"))
     assert message.body == {"type": "failed", "message": "later"}
+
+
+def test_the_same_can_be_read_in_steps_that_do_not_wait(
+    broadcast: Broadcast, exchange: Exchange, seconds: Callable[[float], float]
+) -> None:
+    rung = threading.Event()
+    events = body(broadcast, exchange, keepalive=0.05)
+    with pytest.raises(RuntimeError, match="nobody has begun"):
+        events.look()
+    (message, *_) = Parser().feed(events.begin(rung.set))
+    assert message.kind == "ws-subscribed"
+    assert rung.wait(seconds(10))
+    rung.clear()
+    assert b"polymarket-market-update" in (events.look() or b"")
+    events.resume()
+    assert 0 < events.patience() <= 0.05
+    deadline = time.monotonic() + seconds(10)
+    while (text := events.look()) != b": \n\n":
+        assert time.monotonic() < deadline, text
+        rung.wait(0.01)
+    assert broadcast.close(seconds(5))
+    assert b"polymarket-ws-unsubscribed" in (events.look() or b"")
+    assert events.over

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +54,9 @@ _KINDS: Final[dict[str, type[MarketEvent]]] = {
     "market_resolved": MarketResolved,
 }
 
+#: A year, which is far beyond what a restart takes.
+_MOST_MINUTES: Final = 60 * 24 * 366
+
 #: Of the five seconds in which a signal ends the command.
 _CLOSE_SECONDS: Final = 1.0
 
@@ -93,6 +97,13 @@ class Command(BaseCommand):
             action="store_true",
             help="Your orders and trades in all markets, too. Needs an API key, where "
             f'{SETTING}["CREDENTIALS"] says.',
+        )
+        parser.add_argument(
+            "--since",
+            type=float,
+            metavar="MINUTES",
+            help="With --user: first the trades of so many minutes before the start, fetched over "
+            "REST, so that a restart loses none. Each has the status that it has now.",
         )
         parser.add_argument(
             "--events",
@@ -141,6 +152,7 @@ class Command(BaseCommand):
         kinds = _kinds(options["events"])
         source = _source(stack, options, needs_markets=kinds != (NewMarket,))
         wishes = _wishes(source, kinds)
+        since = _since(options["since"], user=options["user"])
         verbosity = options["verbosity"]
         self._say(_described(source, kinds), verbosity)
         client = Client(
@@ -152,7 +164,7 @@ class Command(BaseCommand):
         )
         stack.callback(client.close, _CLOSE_SECONDS)
         return Announcer(
-            client.subscribe(*wishes),
+            client.subscribe(*wishes, since=since),
             api_key=None if source.credentials is None else source.credentials.api_key,
             said=lambda event: self._say_event(event, verbosity),
         )
@@ -212,6 +224,16 @@ def _kinds(names: str | None) -> tuple[type[MarketEvent], ...]:
     if not found:
         raise CommandError("--events names no event")
     return tuple(_KINDS[name] for name in found)
+
+
+def _since(minutes: float | None, *, user: bool) -> datetime | None:
+    if minutes is None:
+        return None
+    if not user:
+        raise CommandError("--since is for --user: markets have no past to ask for")
+    if not 0 < minutes < _MOST_MINUTES:
+        raise CommandError(f"--since takes minutes above 0, not {minutes:g}")
+    return datetime.now(timezone.utc) - timedelta(minutes=minutes)
 
 
 def _source(stack: ExitStack, options: dict[str, Any], *, needs_markets: bool) -> _Source:

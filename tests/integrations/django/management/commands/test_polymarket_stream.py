@@ -3,8 +3,10 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from polymarket_ws import Book, Event, LastTradePrice
+from polymarket_ws import Book, Event, LastTradePrice, Trade
 from polymarket_ws.integrations.django.lock import SingleInstance
 from polymarket_ws.integrations.django.signals import lifecycle, market_event, user_event
 from polymarket_ws.integrations.django.stopping import Stopping
@@ -53,13 +55,16 @@ def events() -> Iterator[list[Event]]:
         yield told
 
 
-def run_until(exchange: Exchange, found: Callable[[], object], *arguments: str) -> str:
+def run_until(found: Callable[[], object], *arguments: str) -> str:
     """Run the command, and interrupt it when something is so; return what it printed."""
     output = io.StringIO()
     over = threading.Event()
 
     def interrupt() -> None:
-        exchange.wait_for(lambda: over.is_set() or found(), scaled(20))
+        deadline = time.monotonic() + scaled(20)
+        while not found() and time.monotonic() < deadline:
+            if over.wait(0.02):
+                return
         # Whatever has failed, nobody else is interrupted.
         if isinstance(getattr(signal.getsignal(signal.SIGINT), "__self__", None), Stopping):
             os.kill(os.getpid(), signal.SIGINT)
@@ -77,7 +82,7 @@ def run_until(exchange: Exchange, found: Callable[[], object], *arguments: str) 
 
 @signals
 def test_it_follows_the_markets_of_the_settings(exchange: Exchange, events: list[Event]) -> None:
-    output = run_until(exchange, lambda: [event for event in events if isinstance(event, Book)])
+    output = run_until(lambda: [event for event in events if isinstance(event, Book)])
     assert output.startswith(f"Following {exchange.markets[0].slug}. Stop with")
     assert "Connected market#1 (epoch 1)" in output
     assert "Book" not in output
@@ -94,7 +99,6 @@ def test_a_named_market_and_the_account(
     configured["CREDENTIALS"] = exchange.account.credentials
     with override_settings(POLYMARKET_WS={**configured}):
         output = run_until(
-            exchange,
             lambda: (
                 {event.channel for event in events if hasattr(event, "channel")}
                 >= {"market", "user"}
@@ -106,12 +110,31 @@ def test_a_named_market_and_the_account(
 
 
 @signals
+def test_a_restart_loses_no_trade(
+    exchange: Exchange, events: list[Event], configured: dict[str, Any]
+) -> None:
+    account = exchange.account
+    account.place(exchange.markets[0].asset_ids[0], "BUY", "0.99", 5, "FOK")
+    account.finish_trades()
+    configured["CREDENTIALS"] = account.credentials
+    with override_settings(POLYMARKET_WS={**configured}):
+        run_until(
+            lambda: [event for event in events if isinstance(event, Trade)],
+            "--user",
+            "--since",
+            "60",
+        )
+    (trade,) = [event for event in events if isinstance(event, Trade)]
+    assert (trade.status, trade.recovered) == ("CONFIRMED", True)
+
+
+@signals
 def test_only_the_events_that_are_named(exchange: Exchange, events: list[Event]) -> None:
     def traded() -> bool:
         exchange.step(20)
         return any(isinstance(event, LastTradePrice) for event in events)
 
-    run_until(exchange, traded, "--events", "last_trade_price")
+    run_until(traded, "--events", "last_trade_price")
     assert not [event for event in events if isinstance(event, Book)]
 
 
@@ -120,6 +143,7 @@ def test_only_the_events_that_are_named(exchange: Exchange, events: list[Event])
     [
         ((), {"MARKETS": None}, "nothing to follow: name a market"),
         (("--user",), {}, r'--user needs an API key: set POLYMARKET_WS\["CREDENTIALS"\]'),
+        (("--since", "5"), {}, "--since is for --user"),
         (("--events", "books"), {}, "there is no event 'books'; there are book, "),
         (("--events", ","), {}, "names no event"),
         (("--demo", "a-market"), {}, "leave WHAT out"),
@@ -179,3 +203,50 @@ def test_the_process_that_only_watches_over_files_refuses(
     told = "only watches over files" if refused else "names no event"
     with pytest.raises(CommandError, match=told):
         call_command(COMMAND, "--events", ",", stdout=io.StringIO())
+
+
+HANGS = """
+import sys, time
+from django.conf import settings
+
+settings.configure(
+    INSTALLED_APPS=["polymarket_ws.integrations.django"],
+    POLYMARKET_WS={"ENDPOINTS": sys.argv[1], "MARKETS": sys.argv[2], "LOCK": sys.argv[3]},
+)
+import django
+
+django.setup()
+from django.core.management import call_command
+from polymarket_ws.integrations.django.signals import market_event
+
+
+def hang(**_):
+    print("hangs", flush=True)
+    time.sleep(60)
+
+
+market_event.connect(hang)
+call_command("polymarket_stream")
+"""
+
+
+@signals
+@pytest.mark.slow
+def test_a_receiver_that_hangs_does_not_hold_up_the_end(exchange: Exchange, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HANGS, exchange.url, str(exchange.markets[0].slug)]
+    with subprocess.Popen(
+        [*command, str(tmp_path / "hangs")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert "hangs\n" in iter(process.stdout.readline, "")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        assert process.wait(scaled(10)) == 0
+        assert time.monotonic() - began < 2.5 + scaled(2.5)
+    assert "it is interrupted" in rest
+    assert "Stopped: " in rest
+    assert "Traceback" not in rest
