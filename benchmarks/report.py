@@ -90,18 +90,24 @@ def markdown(facts: Mapping[str, str], sections: Mapping[str, Samples]) -> str:
 
 def _speeds(samples: Samples) -> Iterator[str]:
     official = median(samples, OFFICIAL, per_second)
-    yield "| client | messages/s | lowest to highest | CPU a message | of the official client's |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
+    official_cost = median(samples, OFFICIAL, us_a_message)
+    yield (
+        "| client | messages/s | lowest to highest | to the official client's "
+        "| CPU a message | the official client's to it |"
+    )
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name in (name for name in CLIENTS if name in samples):
         speed, cost = median(samples, name, per_second), median(samples, name, us_a_message)
         assert speed is not None
+        assert cost is not None
         low, high = spread(samples, name, per_second)
         times = f"{speed / official:.1f} x" if official else ""
+        saved = f"{official_cost / cost:.1f} x" if official_cost else ""
         lost = sum(reading.get("dropped", 0) for reading in samples[name])
         note = f" ({lost:,.0f} dropped)" if lost else ""
         yield (
             f"| {_label(name)}{note} | {speed:,.0f} | {low:,.0f} to {high:,.0f} "
-            f"| {cost:.1f} µs | {times} |"
+            f"| {times} | {cost:.1f} µs | {saved} |"
         )
 
 

@@ -72,7 +72,9 @@ def promises(sections: Mapping[str, Samples]) -> list[Promise]:
         samples = sections.get(section, {})
         first, second = median(samples, over, measure), median(samples, under, measure)
         if first is not None and second:
-            found.append(Promise(text, first / second, limit, measure is per_second))
+            # A speed, or the other's cost by ours, is to be high.
+            at_least = measure is per_second or under == OURS
+            found.append(Promise(text, first / second, limit, at_least))
     stall = median(sections.get("dump", {}), OURS, field("longest_stall_ms"))
     if stall is not None:
         text = "longest stall of another thread during a dump of 200 books, ms"
@@ -80,12 +82,24 @@ def promises(sections: Mapping[str, Samples]) -> list[Promise]:
     return found
 
 
-#: What, in which section, of whom, by whom, measured how, and its bound: the least of what is
-#: a speed, the most of what is a cost.
+#: What, in which section, of whom, by whom, measured how, and its bound. The processor's time
+#: says the same as the speed, and keeps saying it where a machine has other things to do.
 _RATIOS: tuple[tuple[str, str, str, str, Measure, float], ...] = (
     ("throughput, of the official client's", "throughput", OURS, OFFICIAL, per_second, 4.0),
     ("throughput, of picows + msgspec", "throughput", OURS, PRACTICAL_LIMIT, per_second, 0.5),
     ("throughput over TLS, of the official client's", "tls", OURS, OFFICIAL, per_second, 4.0),
+    (
+        "CPU a message, the official client's of ours",
+        "throughput", OFFICIAL, OURS, us_a_message, 4.0,
+    ),
+    (
+        "CPU a message, ours of picows + msgspec's",
+        "throughput", OURS, PRACTICAL_LIMIT, us_a_message, 2.0,
+    ),
+    (
+        "CPU a message over TLS, the official client's of ours",
+        "tls", OFFICIAL, OURS, us_a_message, 4.0,
+    ),
     (
         "dispatch to 1,000 streams of 10 tokens, of one stream's",
         "dispatch", "1000", "1", field("route_us"), 1.5,

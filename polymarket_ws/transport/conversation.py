@@ -23,7 +23,9 @@ __all__ = ["Conversation"]
 #: How long what the peer said before a cut may take to be read.
 _LAST_WORDS_SECONDS = 0.25
 
-#: Reads that bring all they can are followed by another, without a wait, but not for ever.
+#: Reads that bring most of what they can are followed by another, without a wait, but not for
+#: ever.
+_FULL_BYTES = READ_BYTES * 3 // 4
 _READS_A_TURN = 4
 
 #: What an event fetched over REST counts as in a mailbox.
@@ -154,7 +156,7 @@ class Conversation:
         for _ in range(_READS_A_TURN):
             data, broken = self._line.receive()
             end = (self._take(data) if data else None) or broken
-            if end is not None or len(data) < READ_BYTES:
+            if end is not None or len(data) < _FULL_BYTES:
                 return end
         return None
 

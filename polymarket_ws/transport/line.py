@@ -78,29 +78,20 @@ class Line:
 
     def receive(self) -> tuple[bytes, End | None]:
         """Return what one read gives, and how the connection ended where it did."""
-        pieces: list[bytes] = []
-        size = 0
-        end: End | None = None
-        while size < READ_BYTES:
-            try:
-                data = self.sock.recv(READ_BYTES)
-            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                break
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                data = b""
-            except OSError as error:
-                end = End(ABNORMAL, error.strerror or str(error), by_peer=True)
-                break
-            if not data:
-                end = End(ABNORMAL, "the peer hung up without a close frame", by_peer=True)
-                break
-            pieces.append(data)
-            size += len(data)
-            if not isinstance(self.sock, TlsSocket):
-                break
-            # What ends TLS may have been read together with data, and no selector sees it then:
-            # on until there is no more.
-        return b"".join(pieces), end
+        sock = self.sock
+        try:
+            data = sock.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return b"", None
+        except OSError as error:
+            return b"", End(ABNORMAL, error.strerror or str(error), by_peer=True)
+        if not data:
+            return b"", End(ABNORMAL, "the peer hung up without a close frame", by_peer=True)
+        if isinstance(sock, TlsSocket) and sock.ended:
+            # It came together with the data, so no selector will tell it.
+            _, end = self.receive()
+            return data, end
+        return data, None
 
     def cut(self, data: bytes) -> list[tuple[int, bytes]]:
         """Return the messages and control frames that ``data`` completes, in their order."""

@@ -28,6 +28,10 @@ class TlsSocket(socket.socket):
     Raises:
         ValueError: ``host`` is none that a certificate can name.
         ssl.SSLError: the context cannot be used.
+
+    Attributes:
+        ended: whether an end or an error was read; the next ``recv`` tells it, and no
+            selector does.
     """
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> None:
@@ -40,6 +44,7 @@ class TlsSocket(socket.socket):
         self._unsent = b""
         self._sealed = 0
         self._error: ssl.SSLError | None = None
+        self.ended = False
 
     def do_handshake(self) -> None:
         """Go on with the handshake.
@@ -85,6 +90,7 @@ class TlsSocket(socket.socket):
                     raise self._error
                 while piece := read(_RECORD_BYTES):
                     append(piece)
+                self.ended = True
                 break
             except ssl.SSLWantReadError:
                 if pieces:
@@ -93,9 +99,11 @@ class TlsSocket(socket.socket):
             except ssl.SSLEOFError:
                 # A peer that hangs up without a word of TLS. What it said is whole or not
                 # by the rules of the frames inside.
+                self.ended = True
                 break
             except ssl.SSLError as error:
                 self._error = error
+                self.ended = True
                 if pieces:
                     break
                 raise

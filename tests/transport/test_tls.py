@@ -120,14 +120,19 @@ def test_the_end_comes_after_what_was_said_before_it(pair: Pair, *, notified: bo
         last += pair.outgoing.read()
     pair.far.sendall(last)
     pair.far.shutdown(socket.SHUT_WR)
+    assert not pair.near.ended
     assert pair.near.recv(1_000_000) == b"last words"
+    # The socket itself tells the end only where it came without a word of TLS.
+    assert pair.near.ended == notified
     assert pair.near.recv(1_000_000) == b""
+    assert pair.near.ended
     assert pair.near.recv(1_000_000) == b""
 
 
 def test_a_forged_record_is_told_after_what_was_said_before_it(pair: Pair) -> None:
     pair.far.sendall(pair.record(b"true") + FORGED)
     assert pair.near.recv(1_000_000) == b"true"
+    assert pair.near.ended
     for _ in range(2):
         with pytest.raises(ssl.SSLError, match=r"(?i)mac|decrypt"):
             pair.near.recv(1_000_000)
