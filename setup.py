@@ -81,13 +81,25 @@ setup(
         "all": sorted({needed for extra in EXTRAS.values() for needed in extra}),
         # What `tox -e docs` needs beside "all".
         "docs": ["furo>=2024.8.6", "myst-parser>=4.0", "sphinx>=8.1"],
+        # Whom `python -m benchmarks` measures beside us, and `pytest benchmarks`.
+        "benchmarks": [
+            "picows>=2.0",
+            'polymarket-client==0.14.0; python_version >= "3.11"',
+            "pytest-benchmark>=5.0",
+            "trustme>=1.1",
+            "websockets>=15.0",
+        ],
         # What the test suite needs beside "all".
         "test": [
-            # The servers and the queue that people run us in.
+            # What reads the page with axe-core, which it brings along.
+            "axe-playwright-python>=0.1.8",
+            # The servers and the queue that people run us in. gevent has wheels for CPython.
             "celery>=5.4",
-            "gevent>=24.2",
-            "gunicorn>=22",
+            'gevent>=24.2; platform_python_implementation == "CPython"',
+            'gunicorn>=22; sys_platform != "win32"',
             "hypothesis>=6.100",
+            # It drives the Chromium that is there; its own is never downloaded.
+            "playwright>=1.49",
             # What our exchange is checked against. It wants websockets below 16.
             'polymarket-client==0.14.0; python_version >= "3.11"',
             "pytest>=8.2",

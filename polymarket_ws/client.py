@@ -56,7 +56,8 @@ class Client:
         liveness: when silence means that something is broken.
         assets_per_connection: 200 by default, at most 500; more assets mean more sockets.
         connect_timeout: seconds to the first success of a connection, and for each attempt
-            after it; ``None`` retries for ever, for services.
+            after it; ``None`` retries for ever, for services. Where many connections are
+            needed they open one by one, and the time of each begins with its turn.
         proxy: ``None`` for none, ``"env"`` for what the environment says, or
             ``http://[user:password@]host:port``. Loopback is never proxied.
         ssl_context: for other roots; verification is on in the default one.

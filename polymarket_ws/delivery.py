@@ -24,7 +24,6 @@ import threading
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -182,12 +181,11 @@ class Mailbox:
 
     Args:
         delivery: what may wait.
-        budget: bounds it together with others.
+        budget: bounds it together with others; ``None`` where nothing else does.
         undroppable: classes of data that ``drop_oldest`` does not take.
 
     Attributes:
         hand: what the consumer holds.
-        held: events and bytes that wait, as of the last call.
         closed: whether it was closed; set before anything else happens.
         error: what ended or will end the row.
     """
@@ -200,16 +198,20 @@ class Mailbox:
         undroppable: tuple[type[Event], ...] = (),
     ) -> None:
         self._delivery = delivery
-        self._budget = budget
+        self.budget = budget
         self._undroppable = undroppable
         self._lock = threading.RLock()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Made by the first who waits: a program that patches itself for gevent after it made a
+        # client would else wait at a bell that stops every greenlet.
+        self._bell: queue.SimpleQueue[None] | None = None
         self._waiting = False
         self._row = _Row([], [0], 0)
         self._shed_upto = 0
         self._front = Front(0)
         self.hand = Hand((), (0,), upto=0, before=Counter())
-        self.held = (0, 0)
+        # What may still be put without a look at what was read meanwhile.
+        self._room_events = delivery.max_events
+        self._room_bytes = delivery.max_bytes
         self.error: PolymarketWSError | None = None
         self.closed = False
         self._discarded: int | None = None
@@ -227,34 +229,53 @@ class Mailbox:
         Returns:
             How many events were dropped to make room, here or in another mailbox.
         """
-        if not acquire_unless(self._lock, self._is_closed):
+        dropped = self.add(events, sizes)
+        if self.budget is not None:
+            dropped += self.budget.relieve()
+        return dropped
+
+    def add(self, events: Sequence[Event], sizes: Sequence[int]) -> int:
+        """Append like ``put``, but leave it to the caller to relieve the budget.
+
+        Returns:
+            How many events were dropped to make room here.
+        """
+        if not (self._lock.acquire(False) or acquire_unless(self._lock, self._is_closed)):
             return 0
         try:
             if self.closed or self.error is not None:
                 return 0
-            self._settle()
             dropped_before = self._dropped
             row = self._row
             row.events.extend(events)
-            row.offsets.extend(islice(accumulate(sizes, initial=row.offsets[-1]), 1, None))
+            offsets = row.offsets
+            before = offset = offsets[-1]
+            for size in sizes:
+                offset += size
+                offsets.append(offset)
             self._received += len(events)
-            self._make_room(*self._excess())
-            self._measure()
+            self._room_events -= len(events)
+            self._room_bytes -= offset - before
+            if self._room_events < 0 or self._room_bytes < 0:
+                self._look_for_room()
             if self._waiting:
                 self._waiting = False
-                self._bell.put(None)
-            dropped = self._dropped - dropped_before
+                self._ring()
+            return self._dropped - dropped_before
         finally:
             self._lock.release()
-        if self._budget is not None:
-            dropped += self._budget.relieve()
-        return dropped
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """Events and bytes that wait at most: what was read since the last look counts, too."""
+        delivery = self._delivery
+        return delivery.max_events - self._room_events, delivery.max_bytes - self._room_bytes
 
     def fail(self, error: PolymarketWSError) -> None:
         """End the row with ``error``, after what is buffered."""
         if self.error is None:
             self.error = error
-        self._bell.put(None)
+        self._ring()
 
     def close(self) -> None:
         """End the row now. What is queued is discarded and counted.
@@ -272,18 +293,24 @@ class Mailbox:
                 self._row = row
             self.hand.stop = 0
             self._front = Front(self._front.generation + 1)
-        if self._budget is not None:
-            self._budget.leave(self)
+        if self.budget is not None:
+            self.budget.leave(self)
 
     def abandon(self) -> None:
         """End the row because the consumer is gone. For finalizers: takes no lock."""
         self.closed = True
         # The hand stays, and the consumer looks twice before it goes on with it.
         self.hand.stop = 0
-        self._bell.put(None)
+        self._ring()
+
+    def _ring(self) -> None:
+        """Have the consumer look again. It looks before its first wait, so nobody is missed."""
+        bell = self._bell
+        if bell is not None:
+            bell.put(None)
 
     def measure(self) -> None:
-        """Publish anew what is held: the consumer has read on since the last call."""
+        """Look what is held: the consumer has read on since the last time."""
         if acquire_unless(self._lock, self._is_closed):
             try:
                 self._measure()
@@ -318,7 +345,11 @@ class Mailbox:
             TimeoutError: the deadline passed.
             PolymarketWSError: what ended the row, after everything buffered was read.
         """
+        bell = self._bell
+        if bell is None:
+            bell = self._bell = queue.SimpleQueue()
         while True:
+            remaining = deadline.remaining()
             # Before the row: a put that comes after this look is not the end's business.
             error = self.error
             with self._lock:
@@ -327,17 +358,17 @@ class Mailbox:
                 hand = self._next_hand()
                 if hand is not None:
                     return hand
-                if error is None:
+                # A ring that nobody waits for would stay: one for each poll that found nothing.
+                if error is None and remaining != 0.0:
                     self._waiting = True
             if error is not None:
                 # The same object may be raised in several threads; each begins anew.
                 raise error.with_traceback(None)
-            remaining = deadline.remaining()
             if remaining == 0.0:
                 raise TimeoutError("no event within the time given")
             limit = SLICE_SECONDS if remaining is None else min(remaining, SLICE_SECONDS)
             try:
-                self._bell.get(timeout=limit)
+                bell.get(timeout=limit)
             except queue.Empty:
                 continue
 
@@ -441,10 +472,10 @@ class Mailbox:
 
     def _settle(self) -> None:
         """Let the row and the front be shorter by what the hand holds. Idempotent."""
-        if self._front_is_handed():
+        hand, row = self.hand, self._row
+        if hand.front == self._front.generation:
             self._front = Front(self._front.generation + 1)
-        row = self._row
-        head = self._head()
+        head = max(row.first, self._shed_upto, hand.upto)
         empty = head - row.first
         if empty and (empty == len(row.events) or empty > max(_EMPTY_SLOTS, len(row.events) // 2)):
             shorter = _Row(row.events[empty:], row.offsets[empty:], head)
@@ -460,15 +491,31 @@ class Mailbox:
         )
 
     def _held(self) -> tuple[int, int]:
-        # What is merged is bounded by itself and must not push data out.
-        hand = self.hand
-        events = self._row_length() + (hand.left() if hand.front < 0 else 0)
-        if not self._front_is_handed():
-            events += self._front.undroppable
-        return events, self._bytes_behind_the_hand() + hand.bytes_left()
+        # Written out, because it is asked once a put.
+        row, hand, front = self._row, self.hand, self._front
+        position, offsets = hand.position, hand.offsets
+        head = max(row.first, self._shed_upto, hand.upto) - row.first
+        events = len(row.events) - head
+        size = row.offsets[-1] - row.offsets[head] + offsets[-1] - offsets[position]
+        if hand.front < 0:
+            events += hand.size - position
+        if hand.front != front.generation:
+            # What is merged is bounded by itself and must not push data out.
+            events += front.undroppable
+            size += front.bytes
+        return events, size
 
     def _measure(self) -> None:
-        self.held = self._held()
+        events, size = self._held()
+        self._room_events = self._delivery.max_events - events
+        self._room_bytes = self._delivery.max_bytes - size
+
+    def _look_for_room(self) -> None:
+        self._measure()
+        if self._room_events < 0 or self._room_bytes < 0:
+            self._settle()
+            self._make_room(*self._excess())
+            self._measure()
 
     def _make_room(self, events: int, size: int) -> None:
         if events <= 0 and size <= 0:
@@ -526,23 +573,35 @@ class Mailbox:
                 f"{self._delivery.max_bytes} bytes wait and none of them may be dropped; read "
                 f"faster, or raise Delivery(max_events=…, max_bytes=…)"
             )
-        self._bell.put(None)
+        self._ring()
 
-    def after_fork_in_child(self, error: PolymarketWSError) -> None:
-        """Make the copy in a forked child say so at once; its lock may be held for ever."""
+    def after_fork_in_child(self, error: PolymarketWSError | None) -> None:
+        """Replace the lock, which may be held for ever, in the copy of a forked child.
+
+        Args:
+            error: raised at once from then on; ``None`` for one that nothing was put into.
+        """
         self._lock = threading.RLock()
-        self._bell = queue.SimpleQueue()
-        self._budget = None
+        if error is None:
+            return
+        self.budget = None
         self._row = _Row([], [0], 0)
         self._shed_upto = 0
         self._front = Front(0)
+        # The thread that forked may be the reader: what it holds is the parent's to read.
+        read = self.hand
+        read.stop = 0
+        read.position = read.size
         self.hand = Hand((), (0,), upto=0, before=Counter())
         self.error = error
+        # And it may be waiting right now, with the fork in a signal handler.
+        self._ring()
+        self._bell = None
 
 
 class Unread(Mailbox):
     """The mailbox of a consumer that wishes for observers and reads nothing itself."""
 
-    def put(self, events: Sequence[Event], sizes: Sequence[int]) -> int:  # noqa: ARG002
+    def add(self, events: Sequence[Event], sizes: Sequence[int]) -> int:  # noqa: ARG002
         """Forget them."""
         return 0

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import random
 import threading
 import warnings
 import weakref
@@ -40,9 +41,10 @@ from polymarket_ws.routing import Router
 from polymarket_ws.settings import Settings
 from polymarket_ws.subscriptions import Kinds
 from polymarket_ws.transport.connection import Connection, ConnectionState
-from polymarket_ws.transport.deadline import Deadline
+from polymarket_ws.transport.deadline import Deadline, acquire_unless
 from polymarket_ws.transport.opening import Opener
 from polymarket_ws.transport.shards import Shards
+from polymarket_ws.transport.spacing import Spacing
 
 __all__ = ["Engine"]
 
@@ -81,6 +83,7 @@ class Engine:
             "market": Shards(self._make_market_connection, settings.assets_per_connection),
             "user": Shards(self._make_user_connection, _ALL_ON_ONE),
         }
+        self._spacings = {channel: Spacing(random.random) for channel in self._shards}
         self._since: dict[Mailbox, Shards] = {}
         self._mailboxes: list[Mailbox] = []
         self._gone: deque[Mailbox] = deque()
@@ -107,8 +110,8 @@ class Engine:
         if self.forked:
             raise ClientForked(
                 "this client was in use when the process forked; its threads stayed in the "
-                "parent. Make a new Client in the child (gunicorn: in post_fork; Celery: in "
-                "worker_process_init)"
+                "parent. Make a new Client in the child (gunicorn: in post_worker_init; "
+                "Celery: in worker_process_init)"
             )
 
     @property
@@ -232,9 +235,28 @@ class Engine:
         return self._connection(
             number,
             self._settings.endpoints.market,
-            Session(MarketDialect(), self._settings.liveness, connection=number),
+            Session(
+                MarketDialect(),
+                self._settings.liveness,
+                connection=number,
+                others=lambda: self._shards["market"].on_the_wire(but=number),
+                moves=True,
+            ),
+            spacing=self._spacings["market"],
             observes=self.interest.observes,
         )
+
+    def _ask_elsewhere(self, connection: Connection, ids: list[str]) -> bool:
+        """Have a fresh connection ask for ids. In the thread of ``connection``."""
+        if not acquire_unless(self.lock, lambda: self.closed):
+            return False
+        try:
+            return self._shards[connection.channel].ask_elsewhere(connection, ids)
+        finally:
+            self.lock.release()
+            if self.closed:
+                # close() may have come in between, and not seen the fresh one.
+                self._request_close()
 
     def _make_user_connection(self, since: int | None = None) -> Connection:
         settings = self._settings
@@ -242,6 +264,7 @@ class Engine:
         if credentials is None:
             raise CredentialsNotFound("the user channel needs credentials")
         number = self._next_number()
+        spacing = self._spacings["user"]
         session = Session(
             UserDialect(credentials),
             # There is no first book, and a quiet account is no broken connection.
@@ -259,7 +282,9 @@ class Engine:
             )
 
         if not settings.recovers:
-            return self._connection(number, settings.endpoints.user, session, observes=observes)
+            return self._connection(
+                number, settings.endpoints.user, session, spacing=spacing, observes=observes
+            )
         recovering = Recovering(
             timeout=settings.recovery_timeout,
             most_held=settings.delivery.max_events,
@@ -271,6 +296,7 @@ class Engine:
             number,
             settings.endpoints.user,
             session,
+            spacing=spacing,
             observes=observes,
             check=rest.check,
             recovery=Recovery(recovering, rest.ask, connection=number),
@@ -286,6 +312,7 @@ class Engine:
         url: str,
         session: Session,
         *,
+        spacing: Spacing,
         observes: Callable[[type[Event]], bool],
         check: Callable[[], None] | None = None,
         recovery: Recovery | None = None,
@@ -305,9 +332,11 @@ class Engine:
             router=router,
             opener=self._opener,
             backoff=settings.backoff,
+            spacing=spacing,
             connect_timeout=settings.connect_timeout,
             changed=self._notify,
             failed=self.fail,
+            ask_elsewhere=self._ask_elsewhere,
             check=check,
             recovery=recovery,
         )
@@ -340,6 +369,8 @@ class Engine:
         try:
             self._bells[bell] = None
             while not reached():
+                # The wait may have been left in the child, with the fork in a signal handler.
+                self.check_fork()
                 remaining = deadline.remaining()
                 if remaining == 0.0:
                     return False
@@ -421,10 +452,13 @@ class Engine:
 
     def after_fork_in_child(self) -> None:
         """Make the child's copy say so, and close its copies of the descriptors."""
-        if not self.in_use:
-            return
+        # Who held the lock stayed in the parent, and that also if nothing was subscribed yet.
         self.lock = threading.RLock()
         self._obeying = False
+        if not self.in_use:
+            self.observed.after_fork_in_child(None)
+            return
+        self._notify()
         self._bells = {}
         forked = ClientForked("this client was in use when the process forked; make a new one")
         for mailbox in [*self._mailboxes, self.observed]:

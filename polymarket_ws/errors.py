@@ -67,7 +67,7 @@ class ClientForked(PolymarketWSError):
     """A client that was in use is touched in a forked child.
 
     Threads do not survive a fork, so the child would wait for ever. Make a new
-    ``Client`` in the child (gunicorn: ``post_fork``; Celery: ``worker_process_init``).
+    ``Client`` in the child (gunicorn: ``post_worker_init``; Celery: ``worker_process_init``).
     """
 
 

@@ -21,7 +21,10 @@ class ConnectionHealth:
         last_frame_at: Unix seconds of the last inbound frame. A socket that is open and
             dead shows here.
         asset_ids: how many assets the server was asked for.
-        pending: assets whose first book has not come.
+        pending: assets whose first book has not come, those included that were not asked for
+            yet and those that never answered.
+        not_asked_for: events that came and that nobody wants, such as the other classes of
+            an asset; they are passed over.
         unsent_bytes: what the peer has not taken yet; after 5 s without progress it counts
             as gone.
     """
@@ -35,6 +38,7 @@ class ConnectionHealth:
     last_frame_at: float | None
     asset_ids: int
     pending: tuple[str, ...]
+    not_asked_for: int = 0
     unsent_bytes: int = 0
 
 

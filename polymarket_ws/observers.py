@@ -7,6 +7,7 @@ it waits: a client whose callbacks refer to it can still be collected.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -107,6 +108,7 @@ class Observers:
         self._thread: threading.Thread | None = None
         self._interest = interest
         self.running: str | None = None
+        _every.add(self)
 
     def __bool__(self) -> bool:
         return bool(self._observers)
@@ -154,14 +156,31 @@ class Observers:
                 name="polymarket-ws-observers",
                 daemon=True,
             )
-            # Kept only once it runs: where no thread can be had, a later call tries again.
-            thread.start()
+            # Kept before it runs: a signal handler, or another greenlet of gevent, may come
+            # here while start() waits for it, and two threads would share the row.
             self._thread = thread
+            try:
+                thread.start()
+            except BaseException:
+                # Where no thread can be had, a later call tries again. One that got a thread
+                # after all sees that it is not the one that is kept.
+                if thread.ident is None:
+                    self._thread = None
+                raise
+
+    def after_fork_in_child(self) -> None:
+        """Replace the lock, which may be held for ever, in the copy of a forked child."""
+        self._lock = threading.RLock()
+
+    def dispatches(self, thread: threading.Thread) -> bool:
+        """Whether ``thread`` is the one that calls the callbacks."""
+        return self._thread is thread
 
     def join(self, timeout: float | None) -> bool:
         """Wait for the thread to end; False, with the callback's name logged, if it did not."""
         thread = self._thread
-        if thread is None or thread is threading.current_thread():
+        # No ident: not running yet; a signal handler may ask in the middle of start().
+        if thread is None or thread is threading.current_thread() or thread.ident is None:
             return True
         thread.join(timeout)
         if not thread.is_alive():
@@ -202,6 +221,10 @@ class Observers:
 
 def _dispatch(reference: weakref.ref[Observers], mailbox: Mailbox) -> None:
     """Run until the mailbox ends or its ``Observers`` are collected."""
+    observers = reference()
+    if observers is None or not observers.dispatches(threading.current_thread()):
+        return
+    del observers
     while True:
         try:
             hand = mailbox.refill(Deadline(None))
@@ -220,3 +243,16 @@ def _dispatch(reference: weakref.ref[Observers], mailbox: Mailbox) -> None:
                 return
             observers.call(event)
             del observers
+
+
+#: For the fork hook alone, which cannot be unregistered and so cannot hold one of them.
+_every: weakref.WeakSet[Observers] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for observers in list(_every):
+        observers.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -18,6 +18,7 @@ import attrs
 
 from polymarket_ws.book import OrderBook
 from polymarket_ws.book_snapshot import BookState
+from polymarket_ws.budget import Budget
 from polymarket_ws.delivery import Mailbox
 from polymarket_ws.errors import PolymarketWSError
 from polymarket_ws.events.event import Event
@@ -48,6 +49,9 @@ __all__ = ["Router", "Want"]
 #: Changes that a journal collects before it is thinned out to one a level.
 _JOURNAL_CHANGES = 256
 
+#: Levels that a true book can have: every price of the finest step, 0.0001, on both sides.
+_MOST_LEVELS = 20_000
+
 #: Wire bytes that a synthesised event counts as in a mailbox, each level.
 _LEVEL_BYTES = 40
 
@@ -67,10 +71,17 @@ L = TypeVar("L", bound=Lifecycle)
 
 @attrs.frozen
 class Want:
-    """What one consumer wants from now on of some keys; no classes: nothing any more."""
+    """What one consumer wants from now on of some keys; no classes: nothing any more.
+
+    Attributes:
+        mailbox: the consumer's.
+        wishes: the classes wanted of each key.
+        last_chance: whether the keys were never answered on another connection.
+    """
 
     mailbox: Mailbox
     wishes: Mapping[str, Kinds]
+    last_chance: bool = False
 
 
 class _Lane:
@@ -107,8 +118,8 @@ class _Journal:
             self.tick_size = earlier.tick_size
         self.limit = _JOURNAL_CHANGES
 
-    def thin_out(self) -> None:
-        """Keep the latest change of each level."""
+    def thin_out(self) -> bool:
+        """Keep the latest change of each level; False if there are more than a book can have."""
         latest: dict[tuple[str, object], LevelChange] = {}
         for change in self.changes:
             # Re-inserted, so that the last entry stays the one with the newest hash.
@@ -116,6 +127,7 @@ class _Journal:
             latest[change.side, change.price] = change
         self.changes = list(latest.values())
         self.limit = max(_JOURNAL_CHANGES, 2 * len(self.changes))
+        return len(self.changes) <= _MOST_LEVELS
 
     def rebase(self, event: TickSizeChange | MarketResolved) -> bool:
         """Take an event that is no change of a level; False if there is no true book."""
@@ -189,6 +201,9 @@ class Router:
         self.dropped = 0
         self.odd: list[Lifecycle] = []
         self._queued: list[_Lane] = []
+        # To mailboxes that share a limit, since their sum was taken last.
+        self._added_events = 0
+        self._added_bytes = 0
         self.decoded: Kinds = _NOTHING
         self.not_asked_for = 0
 
@@ -413,7 +428,11 @@ class Router:
         wanted = False
         for lane, kinds in routes:
             if kind in kinds:
-                self._queue(lane, event, size)
+                # What _queue does, written out: it is done once an event.
+                if not lane.pending:
+                    self._queued.append(lane)
+                lane.pending.append(event)
+                lane.sizes.append(size)
                 wanted = True
         if not wanted:
             self.not_asked_for += 1
@@ -422,30 +441,36 @@ class Router:
 
     def _route_price_change(self, event: PriceChange, size: int) -> None:
         changes = event.price_changes
-        journals = self._journals
-        if journals:
-            timestamp = event.timestamp
-            for change in changes:
-                journal = journals.get(change.asset_id)
-                if journal is None:
-                    continue
-                if timestamp is not None:
-                    known = journal.timestamp
-                    # A change stamped before the book is part of it already (seen right
-                    # after connecting).
-                    if known is not None and timestamp < known:
-                        continue
-                    journal.timestamp = timestamp
-                journal.changes.append(change)
-                if len(journal.changes) >= journal.limit:
-                    journal.thin_out()
         routes = self._routes
-        first = routes.get(changes[0].asset_id, ()) if changes else ()
+        journals = self._journals
+        timestamp = event.timestamp
+        first: _Routes | None = None
+        together = True
         for change in changes:
-            if routes.get(change.asset_id, ()) != first:
-                self._split_price_change(event, size)
-                return
-        self._deliver(event, first, size)
+            asset_id = change.asset_id
+            own = routes.get(asset_id, ())
+            if first is None:
+                first = own
+            elif own != first:
+                together = False
+            journal = journals.get(asset_id)
+            if journal is None:
+                continue
+            if timestamp is not None:
+                known = journal.timestamp
+                # A change stamped before the book is part of it already (seen right
+                # after connecting).
+                if known is not None and timestamp < known:
+                    continue
+                journal.timestamp = timestamp
+            journal.changes.append(change)
+            if len(journal.changes) >= journal.limit and not journal.thin_out():
+                # Whoever joins now asks the server; this could grow for ever.
+                del journals[asset_id]
+        if together:
+            self._deliver(event, first or (), size)
+        else:
+            self._split_price_change(event, size)
 
     def _split_price_change(self, event: PriceChange, size: int) -> None:
         shares: dict[_Lane, list[LevelChange]] = {}
@@ -512,22 +537,29 @@ class Router:
 
     def flush(self) -> None:
         """Hand over what is queued: once a read, not once an event."""
-        if self._queued:
-            for lane in self._queued:
-                self._flush(lane)
-            self._queued = []
+        if not self._queued:
+            return
+        budget: Budget | None = None
+        for lane in self._queued:
+            mailbox, sizes = lane.mailbox, lane.sizes
+            if mailbox.budget is not None:
+                # All streams of a client share one.
+                budget = mailbox.budget
+                self._added_events += len(sizes)
+                self._added_bytes += sum(sizes)
+            self.dropped += mailbox.add(lane.pending, sizes)
+            lane.pending.clear()
+            sizes.clear()
+        self._queued.clear()
+        if budget is not None and budget.is_due(self._added_events, self._added_bytes):
+            self._added_events = self._added_bytes = 0
+            self.dropped += budget.relieve()
 
     def _queue(self, lane: _Lane, event: Event, size: int) -> None:
         if not lane.pending:
             self._queued.append(lane)
         lane.pending.append(event)
         lane.sizes.append(size)
-
-    def _flush(self, lane: _Lane) -> None:
-        if lane.pending:
-            self.dropped += lane.mailbox.put(lane.pending, lane.sizes)
-            lane.pending = []
-            lane.sizes = []
 
     def _tell(self, lane: _Lane, event: Lifecycle) -> None:
         ids = len(event.asset_ids) + len(event.condition_ids)

@@ -57,6 +57,10 @@ LAST_MILLISECOND = 10**30
 _MAX_DIGITS = 1_000
 _MAX_SHOWN = 60
 
+# What was read with much of the stack left is written and compared with little of it left,
+# deep inside a user's program, so how deep it is must not depend on the stack.
+_MAX_NESTING = 64
+
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
     r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?",
@@ -199,9 +203,12 @@ def as_optional_milliseconds(value: object, _: object = None) -> int | None:
 
 def time_digits(milliseconds: int) -> str:
     """Return Unix milliseconds as text that reads as the same time again."""
+    if abs(milliseconds) >= FIRST_MILLISECOND:
+        return str(milliseconds)
     # A time before 1973 reads as seconds, and can only have been read from them.
-    early = abs(milliseconds) < FIRST_MILLISECOND and milliseconds % 1000 == 0
-    return str(milliseconds // 1000 if early else milliseconds)
+    seconds, fraction = divmod(abs(milliseconds), 1000)
+    sign = "-" if milliseconds < 0 else ""
+    return f"{sign}{seconds}.{fraction:03d}" if fraction else f"{sign}{seconds}"
 
 
 def as_datetime(value: object, _: object = None) -> datetime:
@@ -271,15 +278,21 @@ def as_json_object(value: object, _: object = None) -> dict[str, object]:
     return cast("dict[str, object]", json_value(value))
 
 
-def json_value(value: object) -> object:
+def json_value(value: object, nesting: int = _MAX_NESTING) -> object:
     """Return free-form JSON as ``json.loads`` would, but with no digit lost.
 
     A number that a ``float`` or 64 bits cannot hold exactly becomes a string of its digits.
+
+    Args:
+        value: any JSON.
+        nesting: how many levels deep it may be.
     """
-    if isinstance(value, Mapping):
-        return {as_text(key): json_value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_value(item) for item in value]
+    if isinstance(value, (Mapping, list, tuple)):
+        if not nesting:
+            raise ValueError("nested too deeply")
+        if isinstance(value, Mapping):
+            return {as_text(key): json_value(item, nesting - 1) for key, item in value.items()}
+        return [json_value(item, nesting - 1) for item in value]
     if isinstance(value, str):
         return as_text(value)
     if isinstance(value, Decimal):
@@ -338,8 +351,12 @@ def _tokens_layout(wire: Wire) -> Wire:
 
 
 def _order_layout(wire: Wire) -> Wire:
-    # "0" is how an order without an end is spelled, and no time.
-    return {**wire, "expiration": None} if wire.get("expiration") in ("0", 0) else wire
+    # "0" is how an order without an end is spelled, and no time. What is no time at all is
+    # refused by name where it is read.
+    with contextlib.suppress(ValueError):
+        if as_optional_milliseconds(wire.get("expiration")) == 0:
+            return {**wire, "expiration": None}
+    return wire
 
 
 def _trade_layout(wire: Wire) -> Wire:

@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -92,6 +93,14 @@ class Talk:
             return False
         return True
 
+    def ping(self) -> bool:
+        """Send a protocol ping; False once the client is gone."""
+        try:
+            self._connection.ping()
+        except ConnectionClosed:
+            return False
+        return True
+
     def hang_up(self, code: int = 1012) -> None:
         self._connection.close(code)
 
@@ -144,10 +153,30 @@ def flood(asset_id: str = "1", batch: int = 50) -> Script:
     return script
 
 
+def flood_and_obey(talk: Talk) -> None:
+    """Send numbered trades of one asset at full rate, and go on to do as the client says."""
+    answers = talk.obey()
+    next(answers, None)
+    reader = threading.Thread(target=lambda: [None for _ in answers])
+    reader.start()
+    number = 0
+    pause = threading.Event()
+    while talk.send([trade(number + i) for i in range(50)]):
+        number += 50
+        # The lock of the connection is not fair: without a pause its answers take seconds.
+        pause.wait(0.0005)
+    reader.join()
+
+
 class Loopback:
     """A server; each connection runs ``script`` on a thread of its own."""
 
-    def __init__(self, script: Script = obey, silent: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        script: Script = obey,
+        silent: Iterable[str] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         logger = logging.getLogger("tests.market_server")
         logger.setLevel(logging.CRITICAL)
         self._script = script
@@ -155,13 +184,20 @@ class Loopback:
         self.talks: list[Talk] = []
         self.changed = threading.Condition()
         self._server = serve(
-            self._serve, "127.0.0.1", 0, compression=None, ping_interval=None, logger=logger
+            self._serve,
+            "127.0.0.1",
+            0,
+            ssl=tls,
+            compression=None,
+            ping_interval=None,
+            logger=logger,
         )
+        self._scheme = "ws" if tls is None else "wss"
         self._thread = threading.Thread(target=accept, args=(self._server,))
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.socket.getsockname()[1]}"
 
     @property
     def endpoints(self) -> Endpoints:

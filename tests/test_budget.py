@@ -112,3 +112,17 @@ def test_mailboxes_that_join_and_leave_at_the_same_time_are_none_in_the_end(
     assert put(last, *range(5)) == 0
     assert budget.excess() == (0, 0)
     assert len(budget._mailboxes) == 1
+
+
+def test_a_connection_adds_a_64th_of_what_is_left_before_the_next_sum() -> None:
+    budget = Budget(Delivery(max_events=6_400, max_bytes=640_000))
+    mailbox = Mailbox(Delivery(), budget)
+    # Nothing was summed up yet.
+    assert budget.is_due(1, 1)
+    assert budget.relieve() == 0
+    assert not budget.is_due(100, 10_000)
+    assert budget.is_due(101, 10_000)
+    assert budget.is_due(100, 10_001)
+    put(mailbox, *range(6_400))
+    assert not budget.is_due(0, 0)
+    assert budget.is_due(1, 0)

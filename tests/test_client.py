@@ -28,7 +28,7 @@ from polymarket_ws.events.market import Book, LastTradePrice
 from polymarket_ws.subscriptions import Market
 from polymarket_ws.transport.backoff import Backoff
 from tests.conftest import scaled
-from tests.market_server import Loopback, eventually, flood, trade
+from tests.market_server import Loopback, eventually, trade
 
 ROOT = Path(__file__).resolve().parents[1]
 SOON = scaled(5.0)
@@ -400,7 +400,7 @@ def test_stream_keeps_its_client_alive(server: Loopback) -> None:
     eventually(lambda: not own_threads())
 
 
-# Fork.
+# Fork. Under load: processes/test_fork.py.
 
 
 def in_child(work: Callable[[], object]) -> str:
@@ -475,20 +475,6 @@ def test_every_call_of_a_used_client_says_so_in_a_forked_child(
     talk.send([trade(3)])
     assert [int(stream.get(SOON).size) for _ in range(3)] == [1, 2, 3]  # type: ignore[union-attr]
     assert len(server.open) == 1
-
-
-@needs_fork
-def test_fork_in_a_flood_does_not_disturb_the_parent() -> None:
-    with Loopback(flood()) as server, Client(endpoints=server.endpoints) as client:
-        stream = client.subscribe(
-            Market("1", events=[LastTradePrice]), delivery=Delivery(max_events=10**6)
-        )
-        numbers = [int(next(stream).size)]
-        for _ in range(10):
-            text = in_child(lambda: next(stream))
-            assert text.startswith("ClientForked: ")
-            numbers += [int(next(stream).size) for _ in range(200)]
-        assert numbers == list(range(len(numbers)))
 
 
 @needs_fork

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 import time
@@ -93,6 +94,17 @@ def test_wait_ends_at_its_deadline(seconds: Callable[[float], float]) -> None:
     with pytest.raises(TimeoutError, match="no event within the time given"):
         mailbox.refill(Deadline(0.05))
     assert 0.045 <= time.monotonic() - began < seconds(2.0)
+
+
+def test_polling_leaves_nothing_behind(seconds: Callable[[float], float]) -> None:
+    mailbox = Mailbox(Delivery())
+    for number in range(100):
+        assert take(mailbox) == []
+        put(mailbox, number)
+        assert take(mailbox) == trades(number)
+    assert mailbox._bell.empty()
+    threading.Timer(0.05, put, [mailbox, 100]).start()
+    assert mailbox.refill(Deadline(seconds(5))) is not None
 
 
 @pytest.mark.parametrize("how", ["put", "close", "abandon", "fail"])
@@ -318,6 +330,38 @@ def test_forked_copy_raises_whatever_held_its_lock() -> None:
         mailbox.refill(Deadline(None))
     done.set()
     thread.join()
+
+
+def test_what_the_child_holds_is_the_parents_to_read() -> None:
+    mailbox = Mailbox(Delivery())
+    put(mailbox, 1, 2)
+    hand = mailbox.refill(NOW)
+    assert hand is not None
+    assert hand.left() == 2
+    mailbox.after_fork_in_child(ClientForked("forked"))
+    assert (hand.left(), hand.stop) == (0, 0)
+
+
+def test_forked_copy_that_waits_is_woken(seconds: Callable[[float], float]) -> None:
+    # As when a signal handler forks in the middle of the wait.
+    mailbox = Mailbox(Delivery())
+    fork = threading.Timer(0.05, mailbox.after_fork_in_child, [ClientForked("forked")])
+    fork.start()
+    with pytest.raises(ClientForked):
+        mailbox.refill(Deadline(seconds(10.0)))
+    fork.join()
+
+
+def test_bell_is_made_by_the_first_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    # By then gevent may have put its own queue in the place of the one of C.
+    class Patched(queue.SimpleQueue):  # type: ignore[type-arg]
+        pass
+
+    mailbox = Mailbox(Delivery())
+    put(mailbox, 1)
+    monkeypatch.setattr(queue, "SimpleQueue", Patched)
+    assert take(mailbox)
+    assert isinstance(mailbox._bell, Patched)
 
 
 # Against a naive model.

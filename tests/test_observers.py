@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from polymarket_ws import observers as observers_module
 from polymarket_ws.client import Client
 from polymarket_ws.delivery import Delivery, Mailbox
 from polymarket_ws.errors import ConnectionFailed, SlowConsumer, UsageError
@@ -586,3 +588,56 @@ def test_thread_ends_when_nobody_holds_the_observers() -> None:
     thread.join(SOON)
     assert not thread.is_alive()
     assert seen == []
+
+
+def test_start_in_the_middle_of_start_starts_no_second_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As a signal handler may that subscribes, or another greenlet of gevent.
+    mailbox = Mailbox(Delivery())
+    observers = Observers(mailbox, Interest(), on_error="log", stop=lambda _: None)
+    observers.add(Book, print)
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        observers.start()
+        assert observers.join(0.0)
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    observers.start()
+    monkeypatch.undo()
+    assert [observers._thread] == started
+    mailbox.close()
+    assert observers.join(SOON)
+
+
+def test_thread_that_could_not_be_had_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox = Mailbox(Delivery())
+    observers = Observers(mailbox, Interest(), on_error="log", stop=lambda _: None)
+    observers.add(Book, print)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError):
+        observers.start()
+    monkeypatch.undo()
+    observers.start()
+    mailbox.close()
+    assert observers.join(SOON)
+    assert observers._thread is not None
+
+
+def test_thread_that_is_not_the_one_that_is_kept_calls_nothing() -> None:
+    mailbox = Mailbox(Delivery())
+    observers = Observers(mailbox, Interest(), on_error="log", stop=lambda _: None)
+    stray = threading.Thread(
+        target=observers_module._dispatch, args=(weakref.ref(observers), mailbox)
+    )
+    stray.start()
+    stray.join(SOON)
+    assert not stray.is_alive()

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from polymarket_ws.book import OrderBook
 from polymarket_ws.book_snapshot import BookState
+from polymarket_ws.budget import Budget
 from polymarket_ws.delivery import Delivery, Mailbox
 from polymarket_ws.errors import ConnectionFailed
 from polymarket_ws.events import (
@@ -874,6 +875,15 @@ def test_the_book_has_the_hash_of_the_last_change_right_after_thinning_out(bench
     assert made_up(bench).hash == f"h{limit - 1}"
 
 
+def test_a_journal_of_more_levels_than_a_book_can_have_is_given_up(bench: Bench) -> None:
+    bench.join(YES)
+    bench.join(NO)
+    bench.route(book(YES), book(NO))
+    bench.route(change(*(entry(YES, f"0.{number:06d}", "1") for number in range(40_000))))
+    assert bench.router._journals.keys() == {NO}
+    assert bench.want(Mailbox(Delivery()), {YES: DEFAULT, NO: DEFAULT}) == [YES]
+
+
 def test_changes_older_than_the_book_are_part_of_it(bench: Bench) -> None:
     bench.join(YES)
     bench.route(book(YES, [level("0.4", "5")], timestamp=1000))
@@ -1177,3 +1187,28 @@ def test_changes_of_an_asset_that_was_just_added_wait_for_its_book(bench: Bench)
     assert bench.read(mailbox) == [change(entry(NO))]
     bench.route(book(YES), change(entry(YES), entry(NO)))
     assert bench.read(mailbox) == [book(YES), change(entry(YES), entry(NO))]
+
+
+@pytest.mark.parametrize("batch", [1, 7, 150])
+def test_streams_of_a_client_hold_no_more_than_their_limit_after_any_read(batch: int) -> None:
+    budget = Budget(Delivery(max_events=1_000))
+    routers = [
+        Router(Mailbox(Delivery()), lambda _: False, channel="market", connection=number)
+        for number in range(4)
+    ]
+    mailboxes = [Mailbox(Delivery(), budget) for _ in routers for _ in ASSETS]
+    for number, mailbox in enumerate(mailboxes):
+        asset_id = ASSETS[number % len(ASSETS)]
+        want = Want(mailbox, {asset_id: frozenset((LastTradePrice,))})
+        routers[number // len(ASSETS)].want(want, connected=None, sent=())
+    dropped = 0
+    for number in range(1_200):
+        router = routers[number % len(routers)]
+        for size in range(batch):
+            router.route((trade(ASSETS[size % len(ASSETS)]),), 100)
+        router.flush()
+        dropped += router.dropped
+        router.dropped = 0
+        waiting = sum(mailbox.reading().waiting for mailbox in mailboxes)
+        assert waiting <= 1_000
+    assert dropped == 1_200 * batch - waiting

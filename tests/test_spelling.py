@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polymarket_ws import spelling
@@ -300,9 +301,17 @@ class TestOldLayouts:
 
 
 class TestUserEvents:
-    @pytest.mark.parametrize("value", ["0", 0, "", None, "null"])
+    @pytest.mark.parametrize(
+        "value", ["0", 0, "", None, "null", "0.0", " 0 ", "-0", 0.0, Decimal("0E+3"), "0.0001"]
+    )
     def test_without_an_end_have_no_expiration(self, value: object) -> None:
-        assert order(expiration=value).expiration is None
+        event = order(expiration=value)
+        assert event.expiration is None
+        assert from_json(event.to_json()) == event
+
+    @pytest.mark.parametrize("value", ["soon", "NaN", [0], True])
+    def test_with_an_end_that_is_no_time_name_it(self, value: object) -> None:
+        assert refused(Order, {**ORDER, "expiration": value}).startswith("expiration: ")
 
     @pytest.mark.parametrize(
         ("value", "milliseconds"),
@@ -373,9 +382,25 @@ class TestFunctions:
         long = "9" * 5000
         assert parse_json(f"[1.50,{long},1e{long}]") == [Decimal("1.50"), long, f"1e{long}"]
 
-    @given(st.integers(-(10**10), 10**10).map(lambda n: n * 1000) | st.integers(10**11, 10**15))
+    @given(st.integers(-(10**15), 10**15) | st.integers(-(10**4), 10**4))
+    @example(500)
+    @example(-1500)
     def test_write_times_that_read_as_the_same(self, milliseconds: int) -> None:
         assert spelling.as_milliseconds(time_digits(milliseconds)) == milliseconds
+
+    def test_take_free_form_json_as_deep_as_a_deep_stack_can_write_it(self) -> None:
+        deep: object = {}
+        for _ in range(63):
+            deep = {"a": deep}
+        event = new(fee_schedule=deep)
+        assert event.fee_schedule == deep
+
+        def written(frames: int) -> str:
+            return event.to_json() if not frames else written(frames - 1)
+
+        assert from_json(written(sys.getrecursionlimit() - 400)) == event
+        error = refused(NewMarket, {"market": "0x1", "fee_schedule": {"a": [deep]}})
+        assert error == "fee_schedule: nested too deeply"
 
     def test_make_no_json_of_what_is_none(self) -> None:
         with pytest.raises(ValueError, match="a JSON value is wanted, not a set"):

@@ -93,15 +93,20 @@ def demo_exchange(endpoints: Endpoints | None, *, showcase: bool) -> Exchange:
     return made_exchange(rate=_DEMO_RATE, markets=_DEMO_MARKETS, showcase=showcase)
 
 
-def made_exchange(**arguments: Any) -> Exchange:
+def made_exchange(*, faults: str | None = None, **arguments: Any) -> Exchange:
     """Return an exchange that is not started yet.
+
+    Args:
+        faults: the path of a script of faults; None: nothing goes wrong.
+        **arguments: of the exchange.
 
     Raises:
         click.ClickException: the extra ``simulator`` is not installed.
-        UsageError: an argument is out of range, or the recording cannot be played.
+        UsageError: an argument is out of range, or the recording or the script makes no sense.
     """
     try:
-        from polymarket_ws.simulator import Exchange
+        from polymarket_ws.simulator import Exchange, read_faults
     except ModuleNotFoundError as error:
         raise click.ClickException(str(error)) from error
-    return Exchange(**arguments)
+    script = () if faults is None else read_faults(faults)
+    return Exchange(faults=script, **arguments)

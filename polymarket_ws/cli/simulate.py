@@ -48,7 +48,7 @@ _SLICE_SECONDS = 0.25 if os.name == "nt" else 3600.0
 )
 @click.option(
     "--markets",
-    type=click.IntRange(1, 200),
+    type=click.IntRange(1, 10_000),
     default=2,
     show_default=True,
     help="How many random markets there are.",
@@ -65,6 +65,13 @@ _SLICE_SECONDS = 0.25 if os.name == "nt" else 3600.0
     metavar="FILE",
     help='Send every client this instead: JSONL, lines with "kind":"recv" and a "text".',
 )
+@click.option(
+    "--faults",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help='Break things by this script: a JSON list such as [{"fault": "Mute", "connection": 1, '
+    '"messages": 20}].',
+)
 def simulate(
     *,
     host: str,
@@ -74,6 +81,7 @@ def simulate(
     markets: int,
     showcase: bool,
     recording: str | None,
+    faults: str | None,
 ) -> None:
     """Run a simulated exchange until Ctrl-C.
 
@@ -92,6 +100,7 @@ def simulate(
         markets=markets,
         showcase=showcase,
         recording=recording,
+        faults=faults,
     )
     lines = Lines()
     # Wherever it comes from now on, Ctrl-C is how this ends.

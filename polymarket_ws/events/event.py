@@ -47,13 +47,17 @@ class Event:
 
 
 def short(identifier: str) -> str:
-    """Return the ends of a long id, for ``str(event)``."""
-    return identifier if len(identifier) <= 12 else f"{identifier[:6]}…{identifier[-4:]}"
+    """Return an id or a word, of a long one its ends, for ``str(event)``."""
+    ends = identifier if len(identifier) <= 12 else f"{identifier[:6]}…{identifier[-4:]}"
+    return " ".join(ends.split())
 
 
 def plain(value: Decimal | None) -> str:
-    """Return a price or size with its own digits, for ``str(event)``."""
-    return "-" if value is None else format(value, "f")
+    """Return a price or size with its own digits, but for absurd ones, for ``str(event)``."""
+    if value is None:
+        return "-"
+    digits = format(value, "f")
+    return digits if len(digits) <= 32 else f"{digits[:31]}…"
 
 
 def one_line(text: str) -> str:

@@ -31,7 +31,8 @@ class Liveness:
         socket: no inbound frame of any kind, ``PONG`` included, for so long: a new
             connection. 30 s by default: a ``PONG`` may queue behind data for 11 s.
         first_book: a subscribed token's first book must come within this time, or it is
-            asked for again, and told as ``SubscriptionStalled`` when that too is in vain.
+            asked for again; then, alone, on a fresh connection; and it is told as
+            ``SubscriptionStalled`` when that too is in vain. Each try has this time.
         data: no data on a topic that never sleeps. Off for markets, where quiet is normal.
     """
 

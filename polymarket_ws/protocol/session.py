@@ -6,7 +6,7 @@ belongs to its connection's thread, and it knows no clock: ``now`` is monotonic 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import (
@@ -18,9 +18,11 @@ from polymarket_ws.events.lifecycle import (
     SubscriptionRejected,
     SubscriptionStalled,
 )
+from polymarket_ws.protocol.awaiting import Awaiting
 from polymarket_ws.protocol.decoding import Decoder
 from polymarket_ws.protocol.dialect import Dialect
 from polymarket_ws.protocol.liveness import Liveness
+from polymarket_ws.protocol.pacing import Pacing
 from polymarket_ws.protocol.subscribing import Subscribing
 
 __all__ = ["Session"]
@@ -29,12 +31,38 @@ __all__ = ["Session"]
 #: loop costs one frame. Short enough that nobody sees it.
 COALESCE_SECONDS = 0.05
 
+#: No limit is published for the market channel; a sister channel closes above 20 frames a
+#: second. A connection that opens needs three, and a program that changes its mind in a loop
+#: gets half of what that sister bears.
+BURST_FRAMES = 10
+FRAMES_PER_SECOND = 10.0
+
 #: How much of an undecodable text is kept.
 _RAW_CHARACTERS = 4096
 
 
+def _nobody() -> Collection[Container[str]]:
+    return ()
+
+
 class Session:
-    """What was said and heard on one connection number, over all its epochs."""
+    """What was said and heard on one connection number, over all its epochs.
+
+    Args:
+        dialect: the channel.
+        liveness: when silence means that something is broken.
+        connection: its number, for lifecycle events.
+        recovers: whether what a gap hides is fetched; ``None`` where nothing could be.
+        others: what the channel's other connections have asked the server for. An id is not
+            asked for here until it was left there: the server never has it twice.
+        moves: whether ids that are never answered here are asked for elsewhere.
+
+    Attributes:
+        epoch: how many connections were made.
+        last_frame_at: Unix seconds of the last frame.
+        unanswered: ids to be asked for elsewhere; for the owner to read and clear.
+        leaving: ids whose end was put into words, but is not written yet.
+    """
 
     def __init__(
         self,
@@ -43,6 +71,8 @@ class Session:
         *,
         connection: int,
         recovers: bool | None = None,
+        others: Callable[[], Collection[Container[str]]] = _nobody,
+        moves: bool = False,
     ) -> None:
         self._recovers = recovers
         self._dialect = dialect
@@ -56,8 +86,11 @@ class Session:
         self._data_at = 0.0
         self._gap_began: float | None = None
         self._wish_due: float | None = None
-        self._awaited: dict[str, float] = {}
-        self._asked_again: set[str] = set()
+        self._awaiting = Awaiting(liveness.first_book, moves=moves)
+        self._pacing = _pacing()
+        self._others = others
+        self.unanswered: list[str] = []
+        self.leaving: tuple[str, ...] = ()
         self.epoch = 0
         self.last_frame_at: float | None = None
 
@@ -93,8 +126,20 @@ class Session:
 
     @property
     def awaited(self) -> dict[str, float]:
-        """The ids whose first snapshot has not come, with the time they were asked at."""
-        return self._awaited
+        """The ids whose first snapshot is waited for, with the time they were asked at."""
+        return self._awaiting.since
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The wanted ids whose first snapshot has not come; read from other threads, too."""
+        if self._dialect.snapshot not in self._decoder.wanted:
+            return ()
+        return tuple(filter(self._awaiting.lacks, self._subscribing.wanted))
+
+    @property
+    def stalled(self) -> tuple[str, ...]:
+        """The ids that were given up; read from other threads, too."""
+        return tuple(self._awaiting.stalled)
 
     # -- the connection comes and goes -------------------------------------------------------
 
@@ -109,6 +154,7 @@ class Session:
         self._heard_at = now
         self._data_at = now
         self._forget()
+        self._pacing = _pacing()
         self._wish_due = now
         return Connected(
             channel=self._dialect.channel,
@@ -137,8 +183,9 @@ class Session:
 
     def _forget(self) -> None:
         self._subscribing.forget()
-        self._awaited.clear()
-        self._asked_again.clear()
+        self._awaiting.forget()
+        self.unanswered = []
+        self.leaving = ()
 
     # -- what is wanted ----------------------------------------------------------------------
 
@@ -163,7 +210,7 @@ class Session:
             ids = ()
         if self._dialect.snapshot not in kinds:
             # Those still to come are not decoded, so they would be missed for ever.
-            self._awaited.clear()
+            self._awaiting.stop()
         self._subscribing.want(ids, features=self._dialect.features(kinds), anything=bool(kinds))
         self._schedule(now)
 
@@ -171,8 +218,12 @@ class Session:
         """Have the server tell the opening state of ids once more."""
         again = tuple(ids)
         self._subscribing.refresh(again)
-        self._asked_again.difference_update(again)
+        self._awaiting.asked_anew(again)
         self._schedule(now)
+
+    def grant_last_chance(self, ids: Iterable[str]) -> None:
+        """Note that ids were never answered on another connection."""
+        self._awaiting.grant_last_chance(ids)
 
     def _schedule(self, now: float) -> None:
         if self._open and self._wish_due is None and not self._subscribing.settled:
@@ -195,7 +246,7 @@ class Session:
             events = self._decoder.decode(text, received_at, self.epoch)
         else:
             events = self._receive_unusual(text, received_at)
-        if self._awaited:
+        if self._awaiting.since or self._awaiting.stalled:
             self._note_snapshots(events)
         return events
 
@@ -230,10 +281,11 @@ class Session:
         )
 
     def _note_snapshots(self, events: list[Event]) -> None:
-        snapshot = self._dialect.snapshot
+        snapshot, sent = self._dialect.snapshot, self._subscribing.sent
         for event in events:
-            if snapshot is not None and isinstance(event, snapshot):
-                self._awaited.pop(event.asset_id, None)
+            # What a server sends unasked is not remembered: it could be anything, for ever.
+            if snapshot is not None and isinstance(event, snapshot) and event.asset_id in sent:
+                self._awaiting.came(event.asset_id)
 
     # -- what is due -------------------------------------------------------------------------
 
@@ -241,14 +293,11 @@ class Session:
         """Return when :meth:`due` or :meth:`silent` has something to say."""
         if not self._open:
             return None
-        candidates = [self._wish_due, self._heartbeat.deadline]
+        candidates = [self._wish_due, self._heartbeat.deadline, self._awaiting.deadline]
         if self._liveness.socket is not None:
             candidates.append(self._heard_at + self._liveness.socket)
         if self._liveness.data is not None:
             candidates.append(self._data_at + self._liveness.data)
-        if self._liveness.first_book is not None and self._awaited:
-            # Insertion order is the order of asking: the first is the oldest.
-            candidates.append(next(iter(self._awaited.values())) + self._liveness.first_book)
         return min((when for when in candidates if when is not None), default=None)
 
     def silent(self, now: float) -> str | None:
@@ -269,66 +318,70 @@ class Session:
         """
         texts: list[str] = []
         told: list[Lifecycle] = []
-        if self._liveness.first_book is not None and self._awaited:
-            told += self._ask_again(now, self._liveness.first_book, received_at)
+        late = self._awaiting.late(now)
+        if late is not None:
+            self.unanswered += late.elsewhere
+            if late.again:
+                self._subscribing.refresh(late.again)
+                self._wish_due = now
+            if late.stalled:
+                told.append(self._stalled(late.stalled, received_at))
         if self._wish_due is not None and now >= self._wish_due:
-            self._wish_due = None
-            begun = self._subscribing.begun
-            difference = self._subscribing.frames()
-            texts += difference.frames
-            if difference.added or (difference.frames and not begun):
-                told.append(
-                    Subscribed(
-                        channel=self._dialect.channel,
-                        connection=self._connection,
-                        epoch=self.epoch,
-                        asset_ids=tuple(difference.added),
-                        received_at=received_at,
-                    )
-                )
-            for key in difference.removed:
-                self._awaited.pop(key, None)
-            self._asked_again.difference_update(difference.added)
-            self._await(difference.again + difference.added, now)
-            if self._subscribing.begun:
-                self._heartbeat.started(now)
+            # What is not made now is collected with what comes meanwhile.
+            ready_at = self._pacing.ready_at(now)
+            self._wish_due = ready_at if ready_at > now else None
+            if self._wish_due is None:
+                self._make_wishes(texts, told, now, received_at)
         beat = self._heartbeat.beat(now)
         if beat is not None:
             texts.append(beat)
         return texts, told
 
-    def _await(self, ids: Iterable[str], now: float) -> None:
-        if self._dialect.snapshot in self._decoder.wanted:
-            for key in ids:
-                # Re-inserted, so that the oldest stays the first.
-                self._awaited.pop(key, None)
-                self._awaited[key] = now
-
-    def _ask_again(self, now: float, limit: float, received_at: float) -> list[Lifecycle]:
-        late = []
-        for key, asked_at in self._awaited.items():
-            # The same sum as in next_deadline(): a difference may round the other way.
-            if now < asked_at + limit:
-                break
-            late.append(key)
-        if not late:
-            return []
-        stalled = tuple(key for key in late if key in self._asked_again)
-        again = [key for key in late if key not in self._asked_again]
-        for key in late:
-            del self._awaited[key]
-        if again:
-            self._subscribing.refresh(again)
-            self._asked_again.update(again)
-            self._wish_due = now
-        if not stalled:
-            return []
-        return [
-            SubscriptionStalled(
-                channel=self._dialect.channel,
-                connection=self._connection,
-                epoch=self.epoch,
-                asset_ids=stalled,
-                received_at=received_at,
+    def _make_wishes(
+        self, texts: list[str], told: list[Lifecycle], now: float, received_at: float
+    ) -> None:
+        begun = self._subscribing.begun
+        others = self._others()
+        # Before they are taken from what was sent: others that look at both in the meantime
+        # must find them in one.
+        self.leaving += self._subscribing.removed
+        difference = self._subscribing.frames(others)
+        texts += difference.frames
+        self._pacing.sent(len(difference.frames), now)
+        if difference.added or (difference.frames and not begun):
+            told.append(
+                Subscribed(
+                    channel=self._dialect.channel,
+                    connection=self._connection,
+                    epoch=self.epoch,
+                    asset_ids=tuple(difference.added),
+                    received_at=received_at,
+                )
             )
-        ]
+        self._awaiting.left(difference.removed)
+        self._awaiting.asked_anew(difference.added)
+        if self._dialect.snapshot in self._decoder.wanted:
+            self._awaiting.asked(difference.again + difference.added, now)
+        if self._subscribing.begun:
+            self._heartbeat.started(now)
+        if not self._subscribing.settled:
+            # Another connection is about to leave what is wanted here.
+            self._wish_due = now + COALESCE_SECONDS
+
+    def give_up(self, ids: Iterable[str], received_at: float) -> SubscriptionStalled:
+        """Return what to tell of ids that could not be asked for elsewhere."""
+        self._awaiting.stalled.update(dict.fromkeys(ids))
+        return self._stalled(ids, received_at)
+
+    def _stalled(self, ids: Iterable[str], received_at: float) -> SubscriptionStalled:
+        return SubscriptionStalled(
+            channel=self._dialect.channel,
+            connection=self._connection,
+            epoch=self.epoch,
+            asset_ids=tuple(ids),
+            received_at=received_at,
+        )
+
+
+def _pacing() -> Pacing:
+    return Pacing(BURST_FRAMES, FRAMES_PER_SECOND)

@@ -7,7 +7,7 @@ the two are equal, whatever was changed meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 from typing import Protocol
 
 import attrs
@@ -55,13 +55,14 @@ class Subscribing:
     """What is wanted on one connection, and what was asked for on it.
 
     Attributes:
+        wanted: every wanted id; replaced as a whole, so other threads may read it.
         sent: the ids that the server was asked for, in the order of the wishes.
         begun: whether the first frame was made.
     """
 
     def __init__(self, spelling: Spelling) -> None:
         self._spelling = spelling
-        self._wanted: dict[str, None] = {}
+        self.wanted: dict[str, None] = {}
         self._features_wanted = False
         self._anything_wanted = False
         self._features_sent = False
@@ -84,9 +85,9 @@ class Subscribing:
             features: whether the server's custom features are needed.
             anything: whether anything is wanted at all; it may be without an id.
         """
-        self._wanted = dict.fromkeys(ids)
+        self.wanted = dict.fromkeys(ids)
         self._features_wanted = features
-        self._anything_wanted = anything or bool(self._wanted)
+        self._anything_wanted = anything or bool(self.wanted)
 
     def refresh(self, ids: Iterable[str]) -> None:
         """Have the server tell the opening state of ids once more."""
@@ -99,15 +100,29 @@ class Subscribing:
             return False
         if not self.begun:
             return not self._anything_wanted
-        return self._wanted.keys() == self.sent.keys() and (
+        return self.wanted.keys() == self.sent.keys() and (
             self._features_sent == self._features_wanted or not self._anything_wanted
         )
 
-    def frames(self) -> Difference:
-        """Return what makes the server's set the wanted one."""
-        added = [key for key in self._wanted if key not in self.sent]
-        removed = [key for key in self.sent if key not in self._wanted]
-        again = [key for key in self._refresh if key in self.sent and key in self._wanted]
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The ids that the server was asked for and that nobody wants any more."""
+        return tuple(key for key in self.sent if key not in self.wanted)
+
+    def frames(self, others: Collection[Container[str]] = ()) -> Difference:
+        """Return what makes the server's set the wanted one.
+
+        Args:
+            others: ids that are to be left alone for now, because other connections have
+                asked for them and not yet left them. It is not settled until they do.
+        """
+        added = [
+            key
+            for key in self.wanted
+            if key not in self.sent and not any(key in other for other in others)
+        ]
+        removed = list(self.removed)
+        again = [key for key in self._refresh if key in self.sent and key in self.wanted]
         # Where nothing is wanted at all the flag is nobody's concern.
         features = self._features_wanted if self._anything_wanted else self._features_sent
         frames: list[str] = []
@@ -122,11 +137,16 @@ class Subscribing:
             # state.
             frames += self._unsubscribe(again + removed)
             frames += self._subscribe(again + added, features=features)
-        elif self._anything_wanted:
+        elif added or (self._anything_wanted and not self.wanted):
             frames.append(self._spelling.first(added[:MAX_IDS_PER_FRAME], features=features))
             frames += self._subscribe(added[MAX_IDS_PER_FRAME:], features=features)
             self.begun = True
-        self.sent = dict(self._wanted)
+        else:
+            # The server reads the first frame as the subscription: nothing is said before
+            # there is something to ask for.
+            features = self._features_sent
+        known = {*self.sent, *added}
+        self.sent = {key: None for key in self.wanted if key in known}
         self._features_sent = features
         self._refresh = {}
         return Difference(frames, added, again, removed)

@@ -14,7 +14,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
@@ -22,9 +22,13 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.sync.server import Server, ServerConnection
 
+from polymarket_ws.simulator.fault_plan import Upgrade
+from polymarket_ws.simulator.line import Line
+
 __all__ = [
     "ClientConnection",
     "ConnectionClosed",
+    "TextFrame",
     "json_response",
     "release_descriptors",
     "text_frame",
@@ -35,9 +39,21 @@ __all__ = [
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
-def text_frame(text: str) -> bytes:
-    """Return the bytes of one unmasked text frame."""
-    return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+class TextFrame(NamedTuple):
+    """One text frame, rendered once for all clients.
+
+    Attributes:
+        text: what it says.
+        data: its bytes, unmasked.
+    """
+
+    text: str
+    data: bytes
+
+
+def text_frame(text: str) -> TextFrame:
+    """Return one unmasked text frame."""
+    return TextFrame(text, Frame(Opcode.TEXT, text.encode()).serialize(mask=False))
 
 
 def json_response(
@@ -67,6 +83,7 @@ class ClientConnection(ServerConnection):
     """A connection that takes ready frames and can be cut.
 
     Args:
+        accepted: the socket, which is taken over.
         opened: called with this connection before its first byte is read; what it raises
             refuses the connection.
         closed: called with it when its socket is closed, at least once.
@@ -74,6 +91,7 @@ class ClientConnection(ServerConnection):
 
     def __init__(
         self,
+        accepted: socket.socket,
         *arguments: Any,
         opened: Callable[[ClientConnection], None],
         closed: Callable[[ClientConnection], None],
@@ -82,7 +100,10 @@ class ClientConnection(ServerConnection):
         self._closed = closed
         # websockets creates a connection on the thread that will serve it.
         self.serving_thread = threading.current_thread()
-        super().__init__(*arguments, **options)
+        #: What it asked for, once it did.
+        self.upgrade: Upgrade | None = None
+        self.line = Line(accepted)
+        super().__init__(self.line, *arguments, **options)
         opened(self)
         # The peer may have gone before anybody could be told that it came.
         if self.protocol.state is State.CLOSED:

@@ -1,17 +1,19 @@
 """The simulated exchange: a server on loopback that a program under test connects to.
 
 Threads, all daemons, all named ``polymarket-ws-simulator-…`` and all joined by ``close()``: one
-accepts, one ends idle connections, one lets the market move, and each client has one that reads
+accepts, one ends idle connections, one lets the market move, one does what faults have due later
+(once there is something), and each client has one that reads
 (and one of the ``websockets`` package below it), one that writes, and one that plays a recording
 if there is one.
 
 One lock guards the markets, the clients' subscriptions and what is queued for them, so that an
 opening book and the changes after it can never be in the wrong order. A client's queue has its
-own lock, which is only ever taken last.
+own lock, which is taken after it; what is taken last is that of the agenda or of a socket.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
@@ -19,7 +21,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, cast
@@ -31,25 +33,31 @@ from polymarket_ws.errors import UsageError
 from polymarket_ws.market_info import MarketInfo
 from polymarket_ws.simulator import rest
 from polymarket_ws.simulator.account_service import AccountService
-from polymarket_ws.simulator.background import end_idle, keep_pace, play
+from polymarket_ws.simulator.agenda import Agenda
+from polymarket_ws.simulator.background import end_idle, play
 from polymarket_ws.simulator.catalogue import Topic
 from polymarket_ws.simulator.client_session import ClientSession, Connection, Drop, Ending
+from polymarket_ws.simulator.clients import Clients
 from polymarket_ws.simulator.connection import (
     ClientConnection,
     ConnectionClosed,
     json_response,
     release_descriptors,
-    text_frame,
 )
+from polymarket_ws.simulator.fault_injection import FaultInjection
+from polymarket_ws.simulator.fault_plan import At
+from polymarket_ws.simulator.faults import Fault
+from polymarket_ws.simulator.handshakes import faulty_answer, is_spoiled
+from polymarket_ws.simulator.interference import Sent
 from polymarket_ws.simulator.listening import Sockets, accept, listen
 from polymarket_ws.simulator.market_channel import MarketChannel
+from polymarket_ws.simulator.motion import SCRIPT_SECONDS, Motion
 from polymarket_ws.simulator.pacing import Admission, SteppedClock
 from polymarket_ws.simulator.playback import Recording
 from polymarket_ws.simulator.script import ScriptedMarket, Stage
 from polymarket_ws.simulator.scripted_account import ScriptedAccount
 from polymarket_ws.simulator.user_channel import UserChannel
 from polymarket_ws.simulator.venue import SimulatedVenue
-from polymarket_ws.simulator.wire import Message
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,13 +72,7 @@ USER_PATH = "/ws/user"
 _HANDSHAKE_SECONDS = 0.75
 _CLOSE_SECONDS = 2.0
 
-# A script waits this long for a client that does not read, before that one is too slow.
-_SCRIPT_SECONDS = 1.0
-
 _SHOWCASE_SECONDS = 15.0
-
-# How far simulated time goes with a step of a script: as at the default rate.
-_STEP_SECONDS = 0.02
 
 # Bounds the memory of an exchange that runs for weeks; no test reads back further than this.
 _HISTORY = 100_000
@@ -98,7 +100,7 @@ class Exchange:
         rate: messages a second over all markets, above 0 and up to 2,000, as a subscriber to
             everything without custom events gets them. None or 0: the market only moves by
             :meth:`step` and :meth:`market`, and a recording is played as fast as the client reads.
-        markets: how many random markets there are, 1 to 200. Of each eight the last four exclude
+        markets: how many random markets there are, 1 to 10,000. Of each eight the last four exclude
             each other: a negative-risk event, with prices that sum to about 1.
         recording: a file (or :class:`Recording`) that every client is sent, from its start, after
             its first subscription; the connection then stays open. There is no random market then.
@@ -112,6 +114,13 @@ class Exchange:
         upgrades_per_second: more connections than this within a second are answered 429 with
             ``Retry-After``; None: no limit.
         clock: Unix seconds, for timestamps; with or without a seed.
+        faults: what goes wrong, and when: entries :class:`At`, or faults that are on every
+            connection from its beginning.
+        tap: called with a :class:`Sent` for every message at the moment it is queued for a client,
+            but for ``PONG``; what a fault suppresses is not queued. For each connection the order
+            is that of sending. It is called on whichever thread sends and with that queue locked,
+            so it must be quick, must not raise, and must not call this exchange. What is queued
+            when a connection ends may not reach the client: its ending tells it so.
 
     Raises:
         UsageError: an argument is out of range, or the recording cannot be played.
@@ -132,10 +141,12 @@ class Exchange:
         idle_seconds: float | None = 125.0,
         upgrades_per_second: int | None = 200,
         clock: Callable[[], float] | None = None,
+        faults: Iterable[At | Fault] = (),
+        tap: Callable[[Sent], object] | None = None,
     ) -> None:
         for name, value, lowest, highest in (
             ("rate", rate or 0, 0, 2000),
-            ("markets", markets, 1, 200),
+            ("markets", markets, 1, 10_000),
             ("port", port, 0, 65535),
             ("showcase", showcase, 0, math.inf),
             ("idle_seconds", math.inf if idle_seconds is None else idle_seconds, 0.001, math.inf),
@@ -150,8 +161,7 @@ class Exchange:
         self._queue_bytes = queue_bytes
         self._idle_seconds = idle_seconds
         self._admission = Admission(upgrades_per_second) if upgrades_per_second else None
-        self._stepped = SteppedClock() if seed is not None and clock is None else None
-        self._clock = clock or self._stepped or time.time
+        clock = clock or (time.time if seed is None else SteppedClock())
         self._recording: Recording | None = None
         self._venue: SimulatedVenue | None = None
         self._directory: rest.Directory
@@ -159,7 +169,7 @@ class Exchange:
             self._directory = self._venue = SimulatedVenue(
                 1 if seed is None else seed,
                 markets,
-                self._now_ms(),
+                int(clock() * 1000),
                 showcase=(_SHOWCASE_SECONDS if showcase is True else showcase) or None,
             )
         else:
@@ -173,7 +183,13 @@ class Exchange:
         self._running = False
         self._channel = MarketChannel(self._venue)
         self._service = AccountService(1 if seed is None else seed, self._venue, self._changed)
-        self._connected = 0
+        self._clients = Clients(self._changed, self._channel, self._service.users)
+        self._motion = Motion(
+            self._changed, self._channel, self._service, rate=self._rate, clock=clock
+        )
+        self._agenda = Agenda()
+        self._faults = FaultInjection(faults, self._changed, self._clients, self._agenda)
+        self._tap = tap
         self._received: deque[tuple[int, str]] = deque(maxlen=_HISTORY)
         self._sockets = Sockets(self._changed)
         self._threads: list[threading.Thread] = []
@@ -205,14 +221,19 @@ class Exchange:
             self._port = server.socket.getsockname()[1]
             self._server = server
             self._stop = threading.Event()
+            self._agenda.open()
             with self._changed:
                 self._running = self._sockets.admitting = True
             self._threads = [self._thread("accept", functools.partial(accept, server))]
             if self._venue is not None and self._rate is not None:
-                move = functools.partial(self._move_market, self._venue, self._rate, self._stop)
+                move = functools.partial(
+                    self._motion.go_on, self._venue, self._rate, self._begins, self._stop
+                )
                 self._threads.append(self._thread("market", move))
             if self._idle_seconds is not None:
-                watch = functools.partial(end_idle, self._sessions, self._idle_seconds, self._stop)
+                watch = functools.partial(
+                    end_idle, self._clients.everyone, self._idle_seconds, self._stop
+                )
                 self._threads.append(self._thread("idle", watch))
             for thread in self._threads:
                 thread.start()
@@ -242,11 +263,14 @@ class Exchange:
             server.socket.close()
             with self._changed:
                 self._running = self._sockets.admitting = False
-                sessions = self._sessions()
+                sessions = self._clients.everyone()
                 self._changed.notify_all()
             self._stop.set()
+            forgotten = self._agenda.close(timeout)
             self._sockets.abort(but=[session.connection for session in sessions])
-            self._end(sessions, Ending(how, code, reason), min(timeout / 2, _HANDSHAKE_SECONDS))
+            self._clients.end(
+                sessions, Ending(how, code, reason), min(timeout / 2, _HANDSHAKE_SECONDS)
+            )
             server.shutdown()
             threads = [*self._threads, *self._sockets.threads]
             for thread in threads:
@@ -254,7 +278,7 @@ class Exchange:
             self._server = None
             if not self._threads[0].is_alive():
                 release_descriptors(server)
-            return not any(thread.is_alive() for thread in threads)
+            return forgotten and not any(thread.is_alive() for thread in threads)
 
     def __enter__(self) -> Self:
         self.start()
@@ -292,7 +316,7 @@ class Exchange:
     def connections(self) -> tuple[Connection, ...]:
         """The clients that are connected, oldest first, as immutable snapshots."""
         with self._changed:
-            return tuple(session.snapshot() for session in self._sessions())
+            return tuple(session.snapshot() for session in self._clients.everyone())
 
     @property
     def subscribed(self) -> frozenset[str]:
@@ -327,7 +351,7 @@ class Exchange:
             UsageError: this exchange plays a recording.
         """
         venue = self._required_venue()
-        return sum(self._act(venue.step) for _ in range(count))
+        return sum(self._motion.act(venue.step) for _ in range(count))
 
     def market(self, what: str | MarketInfo | int = 0) -> ScriptedMarket:
         """Return one market, to be moved by a script.
@@ -348,7 +372,7 @@ class Exchange:
         if found is None:
             raise UsageError(f"there is no market {what!r} on this exchange: see Exchange.markets")
         return ScriptedMarket(
-            found, Stage(lock=self._changed, act=self._act, cut=self._cut_subscribers)
+            found, Stage(lock=self._changed, act=self._motion.act, cut=self._cut_subscribers)
         )
 
     @property
@@ -359,7 +383,7 @@ class Exchange:
             UsageError: this exchange plays a recording.
         """
         venue = self._required_venue()
-        return ScriptedAccount(self._service, venue, self._changed, self._act)
+        return ScriptedAccount(self._service, venue, self._changed, self._motion.act)
 
     def list_market(
         self, question: str, *, tick_size: Literal["0.01", "0.001"] = "0.01"
@@ -376,7 +400,7 @@ class Exchange:
         venue = self._required_venue()
         topic = Topic.alone(question, Decimal(tick_size))
         with self._changed:
-            self._act(lambda now: [venue.add(topic, now)[1]])
+            self._motion.act(lambda now: [venue.add(topic, now)[1]])
             return self.market(len(venue.markets) - 1)
 
     def _required_venue(self) -> SimulatedVenue:
@@ -384,35 +408,22 @@ class Exchange:
             raise UsageError("a recording cannot be stepped or scripted: leave recording= out")
         return self._venue
 
-    def _act(self, move: Callable[[int], list[Message]]) -> int:
-        """Do one thing now, publish what came of it, and return how many messages that is."""
-        with self._changed:
-            if self._stepped is not None and self._rate is None:
-                self._stepped.advance(_STEP_SECONDS)
-            now_ms = self._now_ms()
-            messages = [*move(now_ms), *self._service.due(now_ms)]
-            # A script may be faster than its readers; the market at its rate may not.
-            self._channel.publish(messages, timeout=_SCRIPT_SECONDS)
-            self._service.publish(timeout=_SCRIPT_SECONDS)
-            self._changed.notify_all()
-            return len(messages)
-
     def _cut_subscribers(self, condition_id: str, how: Drop) -> None:
         with self._changed:
             sessions = self._channel.subscribers(condition_id)
-        self._end(sessions, Ending(how), _CLOSE_SECONDS)
+        self._clients.end(sessions, Ending(how), _CLOSE_SECONDS)
 
-    def broadcast(self, text: str, *, timeout: float = _SCRIPT_SECONDS) -> None:
+    def broadcast(self, text: str, *, timeout: float = SCRIPT_SECONDS) -> None:
         """Send a text frame to every client, as it is.
 
         Args:
             text: any text, JSON or not.
             timeout: seconds to wait for room in a full queue before that client is too slow.
         """
-        self._send(self._sessions(), text, timeout)
+        self._clients.send(self._clients.everyone(), text, timeout)
 
     def send(
-        self, connection: Connection | int, text: str, *, timeout: float = _SCRIPT_SECONDS
+        self, connection: Connection | int, text: str, *, timeout: float = SCRIPT_SECONDS
     ) -> None:
         """Send a text frame to one client, as it is.
 
@@ -424,7 +435,7 @@ class Exchange:
         Raises:
             UsageError: it is not connected.
         """
-        self._send([self._session(connection)], text, timeout)
+        self._clients.send(self._clients.chosen(connection), text, timeout)
 
     def drop(
         self,
@@ -451,25 +462,59 @@ class Exchange:
         Raises:
             UsageError: that one is not connected.
         """
-        sessions = self._sessions() if connection is None else [self._session(connection)]
-        self._end(sessions, Ending(how, code, reason, then), timeout)
+        sessions = self._clients.chosen(connection)
+        self._clients.end(sessions, Ending(how, code, reason, then), timeout)
+
+    def inject(
+        self,
+        fault: Fault | At,
+        connection: Connection | int | None = None,
+        *,
+        lasting: float | None = None,
+    ) -> None:
+        """Let something go wrong, from now on.
+
+        What is queued for a connection already is still sent as if nothing were.
+
+        Args:
+            fault: on a connection: at once. Of a handshake: on every upgrade to come. An
+                :class:`At`: another entry of the script, for connections to come.
+            connection: one of :attr:`connections`, or its number; None: all that are connected.
+            lasting: seconds after which it is healed; None: for ever. A fault that happens once
+                takes none.
+
+        Raises:
+            UsageError: that one is not connected, or an argument makes no sense.
+        """
+        self._faults.inject(fault, connection, lasting)
+
+    def heal(self) -> None:
+        """Take back every fault that is in force or still to come.
+
+        Connections go on, but for those that are half-open: these are reset. Connections to come
+        are normal.
+        """
+        self._faults.heal()
 
     # -- connections --------------------------------------------------------------------
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        client = cast(ClientConnection, connection)
         upgrade = "websocket" in request.headers.get("Upgrade", "").lower()
         path = request.path.partition("?")[0]
         streams = (MARKET_PATH,) if self._venue is None else (MARKET_PATH, USER_PATH)
         if upgrade and path in streams:
             with self._changed:
                 if self._admission is None or self._admission.admit(time.monotonic()):
-                    return None
+                    of_user = path == USER_PATH
+                    client.upgrade = self._faults.upgrade("user" if of_user else "market")
+            if client.upgrade is not None:
+                return faulty_answer(client, request, client.upgrade)
             answer = rest.TOO_MANY
         elif upgrade or path.startswith("/ws/"):
             answer = rest.NO_STREAM if path not in streams else rest.NO_UPGRADE
         else:
             with self._changed:
-                client = cast(ClientConnection, connection)
                 private = self._service.answer(
                     request, lambda: client in self._sockets and not client.has_left()
                 )
@@ -478,16 +523,30 @@ class Exchange:
 
     def _serve(self, connection: ServerConnection) -> None:
         connection = cast(ClientConnection, connection)
+        upgrade = connection.upgrade
+        if upgrade is None or is_spoiled(upgrade.fault):
+            # The client may say what it wants, and goes when it has had enough.
+            with contextlib.suppress(ConnectionClosed):
+                for _ in connection:
+                    continue
+            return
+        # It may have been dripped so far.
+        connection.line.slow_down(None)
         with self._changed:
             if not self._running:
                 connection.abort()
                 return
-            self._connected += 1
+            entries = self._faults.entries(upgrade)
+            if not entries:
+                connection.line.hear()  # It may have been healed since the upgrade.
             session = ClientSession(
                 connection,
-                self._connected,
+                upgrade.number,
                 queue_messages=self._queue_messages,
                 queue_bytes=self._queue_bytes,
+                entries=entries,
+                tap=self._tap,
+                later=self._agenda.add,
             )
             session.start()
             user = session.path.partition("?")[0] == USER_PATH
@@ -497,7 +556,10 @@ class Exchange:
         playback: threading.Thread | None = None
         try:
             for message in connection:
-                if self._heard(channel, session, message) and self._recording is not None:
+                if not self._heard(channel, session, message):
+                    continue
+                self._faults.subscribed(session, entries)
+                if self._recording is not None:
                     target = functools.partial(play, session, self._recording.texts, self._rate)
                     playback = self._thread(f"playback-{session.number}", target)
                     playback.start()
@@ -525,64 +587,8 @@ class Exchange:
             self._changed.notify_all()
             return started
 
-    def _sessions(self) -> Sequence[ClientSession]:
-        with self._changed:
-            sessions = (*self._channel.sessions, *self._service.users.sessions)
-            return sorted(sessions, key=lambda session: session.number)
-
-    def _session(self, connection: Connection | int) -> ClientSession:
-        number = connection.number if isinstance(connection, Connection) else connection
-        for session in self._sessions():
-            if session.number == number:
-                return session
-        raise UsageError(f"there is no connection number {number} (any more)")
-
-    def _end(self, sessions: Sequence[ClientSession], ending: Ending, timeout: float) -> None:
-        for session in sessions:
-            session.end(ending)
-        if not self._wait_gone(sessions, timeout):
-            for session in sessions:
-                session.connection.abort()
-            self._wait_gone(sessions, _CLOSE_SECONDS / 4)
-
-    def _wait_gone(self, sessions: Sequence[ClientSession], timeout: float) -> bool:
-        return self.wait_for(lambda: set(sessions).isdisjoint(self._sessions()), timeout)
-
-    # -- messages -----------------------------------------------------------------------
-
-    def _send(self, sessions: Sequence[ClientSession], text: str, timeout: float) -> None:
-        frame = text_frame(text)
-        for session in sessions:
-            session.put([frame], timeout)
-        with self._changed:
-            self._changed.notify_all()
-
-    def _move_market(self, venue: SimulatedVenue, rate: float, stop: threading.Event) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._watched or not self._running)
-        keep_pace(functools.partial(self._move, venue, 1.0 / rate), rate, stop)
-
-    def _move(self, venue: SimulatedVenue, interval: float, due: int) -> int:
-        with self._changed:
-            messages: list[Message] = []
-            moved = 0
-            while moved < due:
-                now_ms = self._now_ms()
-                step = [*venue.step(now_ms), *self._service.due(now_ms)]
-                messages += step
-                # What only some clients get comes on top of the rate. At least one: where every
-                # market is settled, time goes on all the same.
-                plain = max(1, sum(not message.custom for message in step))
-                moved += plain
-                if self._stepped is not None:
-                    self._stepped.advance(plain * interval)
-            self._channel.publish(messages)
-            self._service.publish()
-            self._changed.notify_all()
-        return moved
-
-    def _now_ms(self) -> int:
-        return int(self._clock() * 1000)
+    def _begins(self) -> bool:
+        return self._watched or not self._running
 
     @staticmethod
     def _thread(name: str, target: Callable[[], object]) -> threading.Thread:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from polymarket_ws.simulator.client_session import ClientSession, Ending
-from polymarket_ws.simulator.connection import text_frame
+from polymarket_ws.simulator.connection import TextFrame, text_frame
 from polymarket_ws.simulator.requests import parse_first, parse_operation
 from polymarket_ws.simulator.venue import SimulatedVenue
 from polymarket_ws.simulator.wire import Message
@@ -33,8 +33,9 @@ class MarketChannel:
     def __init__(self, venue: SimulatedVenue | None) -> None:
         self._venue = venue
         self._sessions: dict[int, ClientSession] = {}
-        self._by_asset: dict[str, list[ClientSession]] = {}
-        self._by_market: dict[str, list[ClientSession]] = {}
+        # Ordered as they came. A market counts how many of its tokens the client is subscribed to.
+        self._by_asset: dict[str, dict[ClientSession, None]] = {}
+        self._by_market: dict[str, dict[ClientSession, int]] = {}
 
     @property
     def sessions(self) -> Sequence[ClientSession]:
@@ -48,7 +49,7 @@ class MarketChannel:
     def leave(self, session: ClientSession) -> None:
         """Forget a client and its subscriptions."""
         del self._sessions[session.number]
-        self._index()
+        self._unsubscribe(session, tuple(session.asset_ids))
 
     def heard(self, session: ClientSession, message: str | bytes) -> bool:
         """Take one frame of a client; return whether it is its first subscription.
@@ -81,9 +82,7 @@ class MarketChannel:
                 if new:
                     self._subscribe(session, new, dump=True)
             else:
-                for asset_id in operation.asset_ids:
-                    session.asset_ids.pop(asset_id, None)
-                self._index()
+                self._unsubscribe(session, operation.asset_ids)
         return False
 
     def publish(self, messages: Iterable[Message], *, timeout: float = 0.0) -> None:
@@ -98,12 +97,12 @@ class MarketChannel:
             messages: in order.
             timeout: seconds to wait for room in a full queue before that client is too slow.
         """
-        outgoing: dict[ClientSession, list[bytes]] = {}
+        outgoing: dict[ClientSession, list[TextFrame]] = {}
         ended: list[str] = []
         for message in messages:
             if message.final:
                 ended.append(message.market)
-            frame: bytes | None = None
+            frame: TextFrame | None = None
             for session in self._audience(message):
                 if message.custom and not session.custom_feature_enabled:
                     continue
@@ -136,22 +135,29 @@ class MarketChannel:
                 session.end(_ALL_RESOLVED)
 
     def _subscribe(self, session: ClientSession, asset_ids: Sequence[str], *, dump: bool) -> None:
-        session.asset_ids.update(dict.fromkeys(asset_ids))
-        self._index()
-        if self._venue is not None and dump and len(session.asset_ids) <= _DUMP_TOKENS:
+        if self._venue is None:
+            session.asset_ids.update(dict.fromkeys(asset_ids))
+            return
+        for asset_id in asset_ids:
+            if asset_id in session.asset_ids:
+                continue
+            session.asset_ids[asset_id] = None
+            market = self._venue.market_of(asset_id)
+            if market is not None:
+                self._by_asset.setdefault(asset_id, {})[session] = None
+                clients = self._by_market.setdefault(market, {})
+                clients[session] = clients.get(session, 0) + 1
+        if dump and len(session.asset_ids) <= _DUMP_TOKENS:
             session.put([text_frame(self._venue.dump(asset_ids))])
 
-    def _index(self) -> None:
-        self._by_asset = {}
-        self._by_market = {}
-        if self._venue is None:
-            return
-        for session in self._sessions.values():
-            markets: dict[str, None] = {}
-            for asset_id in session.asset_ids:
-                market = self._venue.market_of(asset_id)
-                if market is not None:
-                    markets[market] = None
-                    self._by_asset.setdefault(asset_id, []).append(session)
-            for market in markets:
-                self._by_market.setdefault(market, []).append(session)
+    def _unsubscribe(self, session: ClientSession, asset_ids: Sequence[str]) -> None:
+        for asset_id in asset_ids:
+            session.asset_ids.pop(asset_id, None)
+            if self._venue is None or self._by_asset.get(asset_id, {}).pop(session, 0) == 0:
+                continue
+            market = self._venue.market_of(asset_id)
+            if market is not None:
+                clients = self._by_market[market]
+                clients[session] -= 1
+                if not clients[session]:
+                    del clients[session]

@@ -88,6 +88,8 @@ class SimulatedVenue:
         self._places: list[_Place] = []
         self._open: list[_Place] = []
         self._located: dict[str, tuple[SimulatedMarket, int]] = {}
+        # By slug and by condition id, which never change.
+        self._named: dict[str, SimulatedMarket] = {}
         self._groups: dict[str, list[SimulatedMarket]] = {}
         self._weights: list[float] = []
         self._weighed_at: int | None = None
@@ -116,6 +118,7 @@ class SimulatedVenue:
         self._places.append(place)
         self._open.append(place)
         self._weighed_at = None
+        self._named[info.slug] = self._named[info.condition_id] = market
         for outcome, asset_id in enumerate(info.asset_ids):
             self._located[asset_id] = (market, outcome)
         return market
@@ -142,7 +145,7 @@ class SimulatedVenue:
             UsageError: there is one with that address, or none can be made of the question.
         """
         slug = slug_of(topic.question)
-        if not slug or any(place.market.info.slug == slug for place in self._places):
+        if not slug or slug in self._named:
             raise UsageError(f"a market needs a question of its own, not {topic.question!r}")
         market = self._add(topic, now_ms)
         return market, market.announce(now_ms)
@@ -219,12 +222,7 @@ class SimulatedVenue:
     def find(self, what: str) -> SimulatedMarket | None:
         """Return the market with that slug, condition id or token id."""
         located = self._located.get(what)
-        if located is not None:
-            return located[0]
-        for place in self._places:
-            if what in (place.market.info.slug, place.market.info.condition_id):
-                return place.market
-        return None
+        return self._named.get(what) if located is None else located[0]
 
     def dump(self, asset_ids: Iterable[str]) -> str:
         """Spell the answer to a subscription: one array, ended by a newline.

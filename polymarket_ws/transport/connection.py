@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -34,10 +34,12 @@ from polymarket_ws.protocol.session import Session
 from polymarket_ws.recovery import Recovery
 from polymarket_ws.routing import Router, Want
 from polymarket_ws.transport.backoff import Backoff, Reconnecting
-from polymarket_ws.transport.conversation import NORMAL, Conversation, End
+from polymarket_ws.transport.conversation import Conversation
 from polymarket_ws.transport.errand import Errand
+from polymarket_ws.transport.line import NORMAL, End, Line
 from polymarket_ws.transport.opening import Opened, Opener, OpeningFailed
 from polymarket_ws.transport.readiness import Readiness
+from polymarket_ws.transport.spacing import Spacing
 
 __all__ = ["Connection", "ConnectionState"]
 
@@ -84,9 +86,12 @@ class Connection:
         router: the consumers.
         opener: how to open a socket.
         backoff: waits between attempts.
-        connect_timeout: seconds from now to the first success; ``None``: no limit.
+        spacing: keeps the connections of one channel from opening all at once.
+        connect_timeout: seconds from its turn to the first success; ``None``: no limit.
         changed: called in the connection's thread after its state changed.
         failed: called in the connection's thread with the error that ended it.
+        ask_elsewhere: called in the connection's thread with ids that were never answered;
+            has them asked for on a fresh connection, or returns False.
         check: asks, before the first attempt, whether the credentials are accepted; raises
             ``AuthenticationFailed`` if not, another error of ours if nobody can tell.
         recovery: fetches what a gap hid.
@@ -101,9 +106,11 @@ class Connection:
         router: Router,
         opener: Opener,
         backoff: Backoff,
+        spacing: Spacing,
         connect_timeout: float | None,
         changed: Callable[[], None],
         failed: Callable[[PolymarketWSError], None],
+        ask_elsewhere: Callable[[Connection, list[str]], bool],
         check: Callable[[], None] | None = None,
         recovery: Recovery | None = None,
     ) -> None:
@@ -115,9 +122,11 @@ class Connection:
         self._opener = opener
         self._backoff = backoff
         self._reconnecting = Reconnecting(backoff, random.random)
+        self._spacing = spacing
         self._connect_timeout = connect_timeout
         self._changed = changed
         self._failed = failed
+        self._ask_elsewhere = ask_elsewhere
         self._check = check
         self._are_credentials_right = False
         self._recovery = recovery
@@ -132,7 +141,7 @@ class Connection:
         self._unwanted_since: float | None = None
         self._warnings = RareWarnings(logger)
         self._sock: socket.socket | None = None
-        self._conversation: Conversation | None = None
+        self._line: Line | None = None
         self.state = ConnectionState.CONNECTING
         self.attempts = 0
         self.last_error: str | None = None
@@ -197,10 +206,26 @@ class Connection:
         """Whether the thread takes no wishes any more."""
         return self._ended
 
+    @property
+    def on_the_wire(self) -> Container[str]:
+        """The ids that the server was asked for here and not yet told to forget."""
+        if self._ended:
+            return ()
+        # Read in this order: an id that leaves is put into the second before it is taken out
+        # of the first.
+        sent = self._session.sent
+        leaving = self._session.leaving
+        return {*sent, *leaving} if leaving else sent
+
+    @property
+    def stalled(self) -> tuple[str, ...]:
+        """The ids that never answered, here or anywhere."""
+        return self._session.stalled
+
     def health(self) -> ConnectionHealth:
         """Return a reading of what the thread is doing; fields are read one by one."""
         last = self._session.last_frame_at
-        conversation = self._conversation
+        line = self._line
         return ConnectionHealth(
             number=self.number,
             channel=self._session.channel,
@@ -210,8 +235,9 @@ class Connection:
             last_error=self.last_error,
             last_frame_at=last,
             asset_ids=len(self._session.sent),
-            pending=tuple(self._session.awaited),
-            unsent_bytes=0 if conversation is None else conversation.unsent_bytes,
+            pending=self._session.pending,
+            not_asked_for=self._router.not_asked_for + self._session.skipped,
+            unsent_bytes=0 if line is None else line.unsent_bytes,
         )
 
     def after_fork_in_child(self) -> None:
@@ -220,7 +246,7 @@ class Connection:
         No shutdown and no TLS close: both would reach the peer over the shared socket.
         """
         self._ended = True
-        self._readiness.close()
+        self._readiness.after_fork_in_child()
         if self._sock is not None:
             self._sock.close()
 
@@ -257,9 +283,12 @@ class Connection:
         self._failed(error)
 
     def _live(self) -> None:
-        began = time.monotonic()
-        limit = None if self._connect_timeout is None else began + self._connect_timeout
         self._obey()
+        # Many connections take a while to open one by one, which is nobody's failure: the
+        # time of each begins with its turn.
+        self._await_turn()
+        timeout = self._connect_timeout
+        limit = None if timeout is None else time.monotonic() + timeout
         if self._check is not None:
             self._check_credentials(self._check, limit)
         while True:
@@ -275,6 +304,7 @@ class Connection:
             wait = self._reconnecting.wait(now, retry_after=retry_after, not_now=not_now)
             self._set_state(ConnectionState.BACKING_OFF)
             self._pause(now + wait if limit is None else min(now + wait, limit))
+            self._await_turn()
             if limit is not None and time.monotonic() >= limit:
                 attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
                 raise ConnectionFailed(
@@ -304,6 +334,9 @@ class Connection:
     def _set_state(self, state: ConnectionState) -> None:
         self.state = state
         self._changed()
+
+    def _await_turn(self) -> None:
+        self._pause(self._spacing.turn(time.monotonic(), self.number))
 
     def _pause(self, until: float) -> None:
         while time.monotonic() < until:
@@ -345,6 +378,8 @@ class Connection:
             want = self._wishes.popleft()
             unknown = self._router.want(want, connected=connected, sent=self._session.sent)
             again.update(dict.fromkeys(unknown))
+            if want.last_chance:
+                self._session.grant_last_chance(want.wishes)
             changed = True
         if changed:
             self._session.want(
@@ -411,12 +446,13 @@ class Connection:
 
     def _converse(self, opened: Opened) -> End:
         self._sock = sock = opened.sock
-        self._conversation = conversation = Conversation(
-            opened,
+        self._line = line = Line(opened, self._readiness)
+        conversation = Conversation(
+            line,
             session=self._session,
             router=self._router,
             recovery=self._recovery,
-            readiness=self._readiness,
+            ask_elsewhere=lambda ids: self._ask_elsewhere(self, ids),
             wait=self._wait,
             flush=self._flush_events,
             is_stopping=lambda: self._stopping,
@@ -429,15 +465,16 @@ class Connection:
             self._set_state(ConnectionState.OPEN)
             end = conversation.hold()
             self._suspect_the_credentials(end)
-            conversation.bid_farewell(end)
+            line.bid_farewell(end)
         except (_Stop, _Unwanted):
             self.state = ConnectionState.CLOSED
-            conversation.bid_farewell(End(NORMAL, ""))
+            line.bid_farewell(End(NORMAL, ""))
             raise
         finally:
-            self._sock = None
-            self._conversation = None
+            self._line = None
+            # In this order: a fork in between must still find it.
             sock.close()
+            self._sock = None
         self.state = ConnectionState.CONNECTING
         self.last_error = f"{end.code} {end.reason}".rstrip()
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""One open connection, from its upgrade to its end.
+"""What is said over one open line, from its upgrade to its end.
 
 Belongs to the connection's thread. What it waits with also takes wishes and notices a stop;
 see ``connection``.
@@ -7,64 +7,27 @@ see ``connection``.
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-import attrs
-
-from polymarket_ws.errors import ProtocolViolation
 from polymarket_ws.events.lifecycle import Lifecycle, SubscriptionStalled
 from polymarket_ws.protocol.session import Session
 from polymarket_ws.recovery import Recovery
 from polymarket_ws.routing import Router
-from polymarket_ws.transport.frames import (
-    BINARY,
-    CLOSE,
-    PING,
-    TEXT,
-    FrameParser,
-    close_frame,
-    parse_close,
-    pong_frame,
-    text_frame,
-)
-from polymarket_ws.transport.opening import Opened
-from polymarket_ws.transport.outgoing import Outgoing
-from polymarket_ws.transport.readiness import Readiness
+from polymarket_ws.transport.frames import BINARY, TEXT, text_frame
+from polymarket_ws.transport.line import ABNORMAL, READ_BYTES, End, Line
 
-__all__ = ["ABNORMAL", "NORMAL", "Conversation", "End"]
+__all__ = ["Conversation"]
 
-#: One read: hundreds of frames, and as much as TLS gives out in 16 records.
-_READ_BYTES = 256 * 1024
+#: How long what the peer said before a cut may take to be read.
+_LAST_WORDS_SECONDS = 0.25
 
-#: How long the peer may take to answer our close frame.
-_FAREWELL_SECONDS = 0.25
-
-#: Pings that come while so much waits to be written are not answered.
-_MOST_BYTES_BEFORE_PONG = 64 * 1024
+#: Reads that bring all they can are followed by another, without a wait, but not for ever.
+_READS_A_TURN = 4
 
 #: What an event fetched over REST counts as in a mailbox.
 _RECOVERED_BYTES = 1024
-
-NORMAL = 1000
-ABNORMAL = 1006
-
-
-@attrs.frozen
-class End:
-    """Why a connection ended.
-
-    Attributes:
-        code: the close code; 1006 where the peer sent none.
-        reason: the peer's words, or what was seen here.
-        by_peer: whether the peer ended it.
-    """
-
-    code: int
-    reason: str
-    by_peer: bool = False
 
 
 class _Wait(Protocol):
@@ -76,84 +39,107 @@ class _Wait(Protocol):
 
 
 class Conversation:
-    """What is read from and written to one open socket.
+    """What is read from and written to one line.
 
     Args:
-        opened: the socket, which the caller closes.
+        line: the open socket.
         session: what is said.
         router: who is told.
         recovery: what a gap hid; ``None`` where nothing is recovered.
-        readiness: for the farewell, which nothing interrupts.
-        wait: for everything else.
+        ask_elsewhere: has ids asked for on a fresh connection; False if that cannot be.
+        wait: waits for the socket.
         flush: hands over what the router has queued.
         is_stopping: whether the thread was asked to end.
     """
 
     def __init__(
         self,
-        opened: Opened,
+        line: Line,
         *,
         session: Session,
         router: Router,
         recovery: Recovery | None,
-        readiness: Readiness,
+        ask_elsewhere: Callable[[list[str]], bool],
         wait: _Wait,
         flush: Callable[[], None],
         is_stopping: Callable[[], bool],
     ) -> None:
-        self._sock = opened.sock
-        self._early = opened.early
+        self._line = line
         self._session = session
         self._router = router
         self._recovery = recovery
-        self._readiness = readiness
+        self._ask_elsewhere = ask_elsewhere
         self._wait = wait
         self._flush = flush
         self._is_stopping = is_stopping
-        self._parser = FrameParser()
-        self._outgoing = Outgoing(opened.sock)
-
-    @property
-    def unsent_bytes(self) -> int:
-        """What the peer has not taken yet; read from other threads, too."""
-        return self._outgoing.size
 
     def hold(self) -> End:
         """Talk until the connection ends, and return why it did."""
-        end = self._take(self._early) if self._early else None
+        end = self._take(self._line.early) if self._line.early else None
+        # The end of TLS may have come together with the upgrade; no selector sees it then.
+        end = end or self._read()
         while end is None:
             end = self._turn()
         return end
 
     def _turn(self) -> End | None:
         """Do what is due, wait, and take what came; return the end if this was it."""
+        line = self._line
         now = time.monotonic()
         silence = self._session.silent(now)
         if silence is not None:
-            return End(ABNORMAL, silence)
+            return self._listen_once_more(silence)
         texts, told = self._session.due(now, time.time())
         for text in texts:
-            self._outgoing.add(text_frame(text), now)
+            line.send(text_frame(text), now)
         for event in told:
-            self._router.tell(event, event.asset_ids or None)
-            if isinstance(event, SubscriptionStalled):
-                self._router.odd.append(event)
+            self._tell(event)
         if self._recovery is not None:
             self._route_recovered(self._recovery, now)
         if told:
             self._flush()
-        broken = self._outgoing.flush(now)
+        if self._session.unanswered:
+            self._move_the_unanswered()
+        broken = line.flush(now)
         if broken is not None:
             # The peer may have said more before the cut than was read so far.
             return self._take_the_rest() or End(ABNORMAL, broken)
-        deadlines = [self._session.next_deadline(), self._outgoing.deadline]
+        if self._session.leaving and not line.pending:
+            self._session.leaving = ()
+        deadlines = [self._session.next_deadline(), line.deadline]
         if self._recovery is not None:
             deadlines.append(self._recovery.deadline)
         until = min((when for when in deadlines if when is not None), default=None)
-        readable, _ = self._wait(self._sock, read=True, write=self._outgoing.pending, until=until)
+        readable, _ = self._wait(line.sock, read=True, write=line.pending, until=until)
         if readable:
             return self._read()
         return None
+
+    def _tell(self, event: Lifecycle) -> None:
+        self._router.tell(event, event.asset_ids or None)
+        if isinstance(event, SubscriptionStalled):
+            self._router.odd.append(event)
+
+    def _listen_once_more(self, silence: str) -> End | None:
+        """Return the end, unless there is something to read that nobody came round to.
+
+        A process that was stopped for a while finds its limits passed and its socket full.
+        """
+        data, end = self._line.receive()
+        if not data:
+            return end or End(ABNORMAL, silence)
+        return self._take(data) or end or self._still_silent()
+
+    def _still_silent(self) -> End | None:
+        """Return the end if what came does not count, such as a PONG where data is missed."""
+        silence = self._session.silent(time.monotonic())
+        return None if silence is None else End(ABNORMAL, silence)
+
+    def _move_the_unanswered(self) -> None:
+        ids, self._session.unanswered = self._session.unanswered, []
+        if not self._ask_elsewhere(ids):
+            self._tell(self._session.give_up(ids, time.time()))
+            self._flush()
 
     def _route_recovered(self, recovery: Recovery, now: float) -> None:
         for event in recovery.due(now, time.time()):
@@ -165,15 +151,19 @@ class Conversation:
         self._flush()
 
     def _read(self) -> End | None:
-        data, end = _receive(self._sock)
-        return (self._take(data) if data else None) or end
+        for _ in range(_READS_A_TURN):
+            data, broken = self._line.receive()
+            end = (self._take(data) if data else None) or broken
+            if end is not None or len(data) < READ_BYTES:
+                return end
+        return None
 
     def _take_the_rest(self) -> End | None:
         """Read what is there already; the peer's own words for the end, if it has any."""
         # Limited, because a peer that reads nothing may still send without an end.
-        until = time.monotonic() + _FAREWELL_SECONDS
+        until = time.monotonic() + _LAST_WORDS_SECONDS
         while not self._is_stopping() and time.monotonic() < until:
-            data, broken = _receive(self._sock)
+            data, broken = self._line.receive()
             end = self._take(data) if data else None
             if end is not None:
                 return end
@@ -187,7 +177,8 @@ class Conversation:
         received_at = time.time()
         end: End | None = None
         session, route, recovery = self._session, self._router.route, self._recovery
-        frames = self._parser.feed(data)
+        line = self._line
+        frames = line.cut(data)
         if frames:
             if recovery is not None and session.begun:
                 recovery.heard(now)
@@ -202,73 +193,11 @@ class Conversation:
             elif opcode == BINARY:
                 failure = session.failure(payload, "a binary message", received_at)
                 route((failure,), len(payload))
-            elif opcode == PING:
-                self._answer(payload, now)
-            elif opcode == CLOSE:
-                end = End(*parse_close(payload), by_peer=True)
-        violation = self._parser.violation
-        if violation is not None and end is None:
-            end = self._violated(violation, received_at)
+            else:
+                end = line.obey(opcode, payload, now)
+        violated = line.violated
+        if violated is not None:
+            end = violated
+            route((session.failure(b"", violated.reason, received_at),), 0)
         self._flush()
         return end
-
-    def _answer(self, payload: bytes, now: float) -> None:
-        # RFC 6455 §5.5.3: only the latest ping needs an answer. A peer that sends pings and
-        # reads nothing must not fill the memory.
-        if self._outgoing.size < _MOST_BYTES_BEFORE_PONG:
-            self._outgoing.add(pong_frame(payload), now)
-
-    def _violated(self, violation: ProtocolViolation, received_at: float) -> End:
-        failure = self._session.failure(b"", str(violation), received_at)
-        self._router.route((failure,), 0)
-        return End(violation.code, str(violation))
-
-    def bid_farewell(self, end: End) -> None:
-        """Send a close frame, and give the peer a moment to answer ours."""
-        if end.code == ABNORMAL:
-            return
-        sock, outgoing = self._sock, self._outgoing
-        now = time.monotonic()
-        until = now + _FAREWELL_SECONDS
-        outgoing.add(close_frame(end.code, end.reason), now)
-        while outgoing.flush(now) is None and now < until:
-            readable, _, _ = self._readiness.wait(
-                sock, read=True, write=outgoing.pending, until=until
-            )
-            try:
-                # Discarded: nobody reads on after a close frame. Closing with bytes unread
-                # would reset the connection, and the close frame could be lost with it.
-                if readable and not sock.recv(_READ_BYTES):
-                    return
-            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
-                pass
-            except OSError:
-                return
-            now = time.monotonic()
-
-
-def _receive(sock: socket.socket) -> tuple[bytes, End | None]:
-    """Return what one read gives, and how the connection ended where it did."""
-    pieces: list[bytes] = []
-    size = 0
-    end: End | None = None
-    while size < _READ_BYTES:
-        try:
-            data = sock.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            break
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            data = b""
-        except OSError as error:
-            end = End(ABNORMAL, error.strerror or str(error), by_peer=True)
-            break
-        if not data:
-            end = End(ABNORMAL, "the peer hung up without a close frame", by_peer=True)
-            break
-        pieces.append(data)
-        size += len(data)
-        if not isinstance(sock, ssl.SSLSocket):
-            break
-        # TLS gives out one record at a time, often one message, and keeps decrypted bytes
-        # where no selector sees them: on until it has no more.
-    return b"".join(pieces), end

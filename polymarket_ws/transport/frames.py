@@ -311,6 +311,12 @@ class FrameParser:
                 self._decoder.decode(piece, complete)
             except UnicodeDecodeError as error:
                 raise _invalid_text(error, self._validated - len(begun)) from None
+            begun, _ = self._decoder.getstate()
+            if begun[:1] == b"\xed" and begun[1:] >= b"\xa0":
+                # Half a surrogate, and whatever follows is no UTF-8. The decoder waits for its
+                # third byte all the same, for callers that let surrogates pass.
+                half = UnicodeDecodeError("utf-8", begun, 0, 1, "invalid continuation byte")
+                raise _invalid_text(half, self._validated + len(piece) - len(begun))
         self._validated = 0 if complete else self._validated + len(piece)
 
 

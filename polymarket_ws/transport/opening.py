@@ -29,6 +29,7 @@ import websocket
 
 from polymarket_ws.proxies import proxy_for
 from polymarket_ws.transport.errand import Errand
+from polymarket_ws.transport.tls import TlsSocket
 
 __all__ = ["Opened", "Opener", "OpeningFailed", "Wait"]
 
@@ -303,9 +304,9 @@ def _connect_address(
 
 def _start_tls(
     sock: socket.socket, context: ssl.SSLContext, host: str, *, wait: Wait, until: float
-) -> ssl.SSLSocket:
+) -> TlsSocket:
     try:
-        secure = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        secure = TlsSocket(sock, context, host)
     except (OSError, ValueError) as error:
         raise OpeningFailed(f"TLS cannot be started: {_words(error)}") from error
     try:

@@ -104,8 +104,13 @@ class Readiness:
         except (BlockingIOError, InterruptedError):
             return
 
+    def after_fork_in_child(self) -> None:
+        """Close the child's copies; who held the lock at the fork will never let go of it."""
+        self._waking = threading.RLock()
+        self.close()
+
     def close(self) -> None:
-        """Close both ends. In a forked child only the child's copies."""
+        """Close both ends."""
         held = self._waking.acquire(timeout=_CLOSE_SECONDS)
         try:
             self._woken.close()

@@ -49,7 +49,7 @@ def test_demo_and_url_exclude_each_other() -> None:
 
 def test_exchange_is_made_with_the_arguments() -> None:
     assert len(made_exchange(markets=3).markets) == 3
-    with pytest.raises(UsageError, match="markets takes 1 to 200"):
+    with pytest.raises(UsageError, match="markets takes 1 to 10000"):
         made_exchange(markets=0)
 
 

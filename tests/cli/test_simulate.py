@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from polymarket_ws import Client, Endpoints, Market, lookup
+from polymarket_ws import Client, Disconnected, Endpoints, Market, lookup
 from tests.cli.shell import run, started
 from tests.conftest import scaled
 
@@ -186,3 +186,25 @@ def test_garbage_from_a_stranger_is_no_traceback() -> None:
         _, said = process.communicate(timeout=scaled(5))
     assert "Traceback" not in said
     assert len(said.splitlines()) <= 1
+
+
+def test_faults_of_a_file_are_done(tmp_path: Path) -> None:
+    script = tmp_path / "faults.json"
+    script.write_text('[{"fault": "Close", "code": 4001, "messages": 3}]', encoding="utf-8")
+    with started("simulate", "--faults", str(script), "--rate", "200") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        with Client(endpoints=Endpoints.at(told["url"])) as client:
+            stream = client.subscribe(Market(told["markets"][0]["asset_ids"][0]))
+            while not isinstance(event := stream.all().get(timeout=scaled(5)), Disconnected):
+                continue
+            assert event.code == 4001
+
+
+def test_a_fault_that_does_not_exist_is_said_in_one_line(tmp_path: Path) -> None:
+    script = tmp_path / "faults.json"
+    script.write_text('[{"fault": "Silence"}]', encoding="utf-8")
+    done = run("simulate", "--faults", str(script))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "'Silence', there are Refuse, WrongHandshake" in line

@@ -28,7 +28,7 @@ import pytest
 from tests.conftest import scaled
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 #: Told between two blocks, so that the output of each is known. No page prints it.
 _RULER = "\x1e"

@@ -69,6 +69,28 @@ def change(price: str, size: str) -> LevelChange:
         (NewMarket(market="0x1"), "NewMarket 0x1:"),
         (MarketResolved(market="0x1", winning_outcome="Yes"), "MarketResolved 0x1 -> Yes"),
         (MarketResolved(market="0x1"), "MarketResolved 0x1 -> ?"),
+        # What no exchange sends.
+        (
+            LastTradePrice(
+                market="0x1", asset_id="a\nb", price=Decimal(1), size=Decimal(2), side="\r\nBUY "
+            ),
+            "LastTradePrice a b BUY 2 @ 1",
+        ),
+        (
+            TickSizeChange(market="0x1", asset_id="7", new_tick_size=Decimal("0." + "1" * 5000)),
+            "TickSizeChange 7 - -> 0." + "1" * 29 + "…",
+        ),
+        (
+            PriceChange(
+                market="0x1",
+                price_changes=(
+                    LevelChange(
+                        asset_id="7", price=Decimal("1e99"), size=Decimal(0), side="x" * 5000
+                    ),
+                ),
+            ),
+            "PriceChange 7 xxxxxx…xxxx 0 @ 1" + "0" * 30 + "…",
+        ),
     ],
 )
 def test_str_is_one_short_line(event: Event, text: str) -> None:

@@ -26,7 +26,12 @@ from polymarket_ws.events import (
 )
 from polymarket_ws.protocol.liveness import Liveness
 from polymarket_ws.protocol.market import MarketDialect
-from polymarket_ws.protocol.session import COALESCE_SECONDS, Session
+from polymarket_ws.protocol.session import (
+    BURST_FRAMES,
+    COALESCE_SECONDS,
+    FRAMES_PER_SECOND,
+    Session,
+)
 
 BOOKS: frozenset[type[Event]] = frozenset((Book, PriceChange))
 TRADES: frozenset[type[Event]] = frozenset((LastTradePrice,))
@@ -501,6 +506,109 @@ def test_books_that_are_not_watched_are_awaited_for_ever() -> None:
     assert list(talk.awaited) == ["1"]
 
 
+# -- asking elsewhere --------------------------------------------------------------------
+
+
+def moving(ids: Iterable[str]) -> Session:
+    """Return a session that has sent its first subscription and may hand ids on."""
+    talk = Session(MarketDialect(), PATIENT, connection=3, moves=True)
+    talk.want(list(ids), BOOKS, 0.0)
+    talk.opened(0.0, WALL)
+    talk.due(0.0, WALL)
+    return talk
+
+
+def test_an_id_that_is_never_answered_is_handed_on_before_anybody_is_told() -> None:
+    talk = moving(["1", "2"])
+    hear(talk, book("1"), 1.0)
+    assert without_pings(texts(talk, 30.0)) == AGAIN
+    frames, events = talk.due(60.0, WALL)
+    assert (without_pings(frames), events) == ([], [])
+    assert talk.unanswered == ["2"]
+    assert talk.pending == ("2",)
+
+
+def test_an_id_on_its_last_chance_is_asked_once_and_told() -> None:
+    talk = Session(MarketDialect(), PATIENT, connection=3, moves=True)
+    talk.want(["2"], BOOKS, 0.0)
+    talk.grant_last_chance(["2"])
+    talk.opened(0.0, WALL)
+    talk.due(0.0, WALL)
+    frames, events = talk.due(30.0, WALL)
+    assert without_pings(frames) == []
+    assert [event.asset_ids for event in events] == [("2",)]
+    assert (talk.stalled, talk.pending, talk.unanswered) == (("2",), ("2",), [])
+    hear(talk, book("2"), 31.0)
+    assert (talk.stalled, talk.pending) == ((), ())
+
+
+def test_what_cannot_be_asked_elsewhere_is_told() -> None:
+    talk = moving(["2"])
+    talk.due(30.0, WALL)
+    talk.due(60.0, WALL)
+    event = talk.give_up(talk.unanswered, WALL)
+    assert event.asset_ids == ("2",)
+    assert talk.stalled == ("2",)
+
+
+def test_pending_names_what_was_not_asked_for_yet() -> None:
+    talk = session()
+    talk.want(["1", "2"], BOOKS, 0.0)
+    assert talk.pending == ("1", "2")
+    talk.want(["1", "2"], TRADES, 0.0)
+    assert talk.pending == ()
+
+
+def test_an_id_is_not_asked_for_while_another_connection_has_it() -> None:
+    elsewhere = {"1", "2"}
+    talk = Session(MarketDialect(), PATIENT, connection=3, others=lambda: [elsewhere])
+    talk.want(["1", "2", "3"], BOOKS, 0.0)
+    talk.opened(0.0, WALL)
+    assert json.loads(texts(talk, 0.0)[0])["assets_ids"] == ["3"]
+    elsewhere.discard("1")
+    assert json.loads(texts(talk, COALESCE_SECONDS)[0])["assets_ids"] == ["1"]
+    elsewhere.clear()
+    assert json.loads(texts(talk, 2 * COALESCE_SECONDS)[0])["assets_ids"] == ["2"]
+    assert talk.next_deadline() == 10.0
+
+
+def test_an_id_counts_as_left_once_that_is_written() -> None:
+    talk = opened(["1", "2"])
+    talk.want(["1"], BOOKS, 1.0)
+    texts(talk, 1.0 + COALESCE_SECONDS)
+    assert (list(talk.sent), talk.leaving) == (["1"], ("2",))
+    talk.closed(1006, "", WALL)
+    assert talk.leaving == ()
+
+
+def test_nothing_is_said_while_others_have_all_that_is_wanted() -> None:
+    elsewhere = {"1"}
+    talk = Session(MarketDialect(), PATIENT, connection=3, others=lambda: [elsewhere])
+    talk.want(["1"], BOOKS, 0.0)
+    talk.opened(0.0, WALL)
+    assert talk.due(0.0, WALL) == ([], [])
+    assert not talk.begun
+    elsewhere.clear()
+    assert '"type":"market"' in texts(talk, COALESCE_SECONDS)[0]
+
+
+def test_a_program_that_changes_its_mind_in_a_loop_is_slowed_down() -> None:
+    talk = opened(liveness=Liveness(socket=None, first_book=None))
+    sent = 0
+    now = 0.0
+    for turn in range(1000):
+        now = turn * 0.01
+        talk.want([str(turn % 2 + 1)], BOOKS, now)
+        sent += len(without_pings(texts(talk, now)))
+    assert now < 10.0
+    assert sent <= BURST_FRAMES + FRAMES_PER_SECOND * now + 2
+    talk.want(["9"], BOOKS, now)
+    deadline = talk.next_deadline()
+    assert deadline is not None
+    texts(talk, max(deadline, now + 1.0))
+    assert list(talk.sent) == ["9"]
+
+
 # -- deadlines -------------------------------------------------------------------------
 
 
@@ -610,3 +718,10 @@ class Time(RuleBasedStateMachine):
 
 TestTime = Time.TestCase
 TestTime.settings = settings(max_examples=150, stateful_step_count=30)
+
+
+def test_books_that_nobody_asked_for_are_not_remembered() -> None:
+    talk = opened(["1", "2"])
+    hear(talk, book(*(str(number) for number in range(2, 1_000))), 1.0)
+    assert talk.pending == ("1",)
+    assert talk._awaiting._came == {"2"}

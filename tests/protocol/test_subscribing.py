@@ -87,6 +87,21 @@ class Conversation(RuleBasedStateMachine):
         self.refreshed.clear()
         self.subscribing.forget()
 
+    @rule(ids=IDS)
+    def others_have(self, ids: list[str]) -> None:
+        """Send while other connections hold some of what is wanted."""
+        before = set(self.server.active)
+        held = set(ids) - before
+        difference = self.subscribing.frames([held, set()])
+        for frame in difference.frames:
+            self.server.receive(frame)
+        assert not held & set(self.server.active)
+        assert set(self.server.active) == set(self.wanted) - held
+        assert self.subscribing.settled == (
+            not held & set(self.wanted) and self.server.begun >= self.anything
+        )
+        self.refreshed.clear()
+
     @rule()
     def send(self) -> None:
         before = set(self.server.active)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from polymarket_ws.simulator.catalogue import Topic, described, topics
+from polymarket_ws.simulator.catalogue import Topic, described, slug_of, topics
 
 
 def test_the_last_four_of_each_eight_exclude_each_other() -> None:
@@ -23,9 +23,14 @@ def test_few_markets_stand_alone(count: int) -> None:
     assert not any(topic.occasion.neg_risk for topic in topics(count))
 
 
-def test_two_hundred_questions_and_events_are_unique() -> None:
+def test_ten_thousand_questions_are_unique_and_so_are_their_addresses() -> None:
+    made = topics(10_000)
+    assert len({topic.question for topic in made}) == 10_000
+    assert len({slug_of(topic.question) for topic in made}) == 10_000
+
+
+def test_events_are_unique() -> None:
     made = topics(200)
-    assert len({topic.question for topic in made}) == 200
     groups = [t.occasion.slug for t in made if t.occasion.neg_risk]
     assert len(set(groups)) == 25
     assert not set(groups) & {t.occasion.slug for t in made if not t.occasion.neg_risk}

@@ -175,7 +175,7 @@ def test_it_listens_on_ipv6_too() -> None:
         {"rate": 2001},
         {"rate": -1},
         {"markets": 0},
-        {"markets": 201},
+        {"markets": 10_001},
         {"port": 70_000},
         {"showcase": -1.0},
         {"idle_seconds": 0},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from itertools import pairwise
 
@@ -210,3 +211,34 @@ def test_best_bid_ask_comes_before_the_change_that_it_sums_up(exchange: Exchange
                 message["market"],
                 message["timestamp"],
             )
+
+
+def test_an_asset_is_told_to_its_subscribers_only_whatever_came_and_went() -> None:
+    with Exchange(rate=None, markets=3) as exchange:
+        first, second, _ = (market.asset_ids for market in exchange.markets)
+        with subscribed(exchange, first) as one:
+            text(one)
+            with subscribed(exchange, [first[0], second[0]]) as other:
+                text(other)
+                other.send(json.dumps({"operation": "unsubscribe", "assets_ids": [first[0]]}))
+                assert until_pong(other) == []
+                exchange.market(0).place("Yes", "BUY", "0.01", 40)
+                exchange.market(1).place("Yes", "BUY", "0.01", 40)
+                assert len(until_pong(one)) == 1
+                assert len(until_pong(other)) == 1
+            assert exchange.wait_for(lambda: len(exchange.connections) == 1)
+            exchange.market(0).place("Yes", "BUY", "0.01", 40)
+            exchange.market(1).place("Yes", "BUY", "0.01", 40)
+            assert len(until_pong(one)) == 1
+
+
+def test_twenty_five_clients_get_two_hundred_opening_books_each() -> None:
+    with Exchange(rate=None, markets=2500) as exchange, contextlib.ExitStack() as stack:
+        assets = tokens(exchange)
+        clients = [
+            stack.enter_context(subscribed(exchange, assets[start : start + 200]))
+            for start in range(0, 5000, 200)
+        ]
+        for client, start in zip(clients, range(0, 5000, 200), strict=True):
+            books = {book["asset_id"] for book in value(client)}
+            assert books == set(assets[start : start + 200])

@@ -27,7 +27,7 @@ from polymarket_ws.protocol.liveness import Liveness
 from polymarket_ws.stream import Stream
 from polymarket_ws.subscriptions import Market
 from polymarket_ws.transport import connection as connection_module
-from polymarket_ws.transport import conversation as conversation_module
+from polymarket_ws.transport import line as line_module
 from polymarket_ws.transport import outgoing as outgoing_module
 from polymarket_ws.transport.backoff import Backoff
 from polymarket_ws.transport.readiness import Readiness
@@ -302,7 +302,7 @@ def test_what_was_sent_before_a_cut_is_read_though_writing_fails_first(
     monkeypatch: pytest.MonkeyPatch, seconds: Seconds
 ) -> None:
     # The first read ends before the trades, and the pongs meet the reset.
-    monkeypatch.setattr(conversation_module, "_READ_BYTES", 100)
+    monkeypatch.setattr(line_module, "READ_BYTES", 100)
     cuts = 10
 
     def script(conversation: Conversation) -> None:
@@ -550,10 +550,10 @@ def test_close_says_goodbye_with_1000() -> None:
         assert conversation.frames[-1] == (8, struct.pack("!H", 1000))
 
 
-def test_a_hundred_connections_leave_nothing_behind() -> None:
+def test_two_hundred_connections_leave_nothing_behind() -> None:
     # The check is in the fixture that every test has: no thread, no socket.
     with Peer(serve) as peer:
-        for _ in range(100):
+        for _ in range(200):
             with make_client(peer.url) as client:
                 client.listen(Market("1"))
 
@@ -819,7 +819,7 @@ def test_pings_of_one_who_does_not_read_do_not_fill_the_memory(
 ) -> None:
     with sending(monkeypatch) as (client, _), client:
         client.listen(Market("1"))
-        limit = conversation_module._MOST_BYTES_BEFORE_PONG
+        limit = line_module._MOST_BYTES_BEFORE_PONG
         eventually(lambda: waiting_bytes(client) >= limit)
         connection = client._engine.connections()[0]
         heard = connection.health().last_frame_at
@@ -997,7 +997,7 @@ def test_fault_of_our_own_ends_the_stream_with_its_cause(
     def fault(data: bytes) -> tuple[int, str]:
         raise ZeroDivisionError("invented")
 
-    monkeypatch.setattr(conversation_module, "parse_close", fault)
+    monkeypatch.setattr(line_module, "parse_close", fault)
     script = lambda conversation: say(close_frame(1000))(accepted(conversation))  # noqa: E731
     with Peer(script) as peer, make_client(peer.url) as client:
         with pytest.raises(ConnectionFailed, match="unexpected internal error") as raised:

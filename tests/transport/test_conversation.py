@@ -1,23 +1,23 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from polymarket_ws.delivery import Delivery, Mailbox
+from polymarket_ws.events.lifecycle import DecodeFailure
 from polymarket_ws.events.market import LastTradePrice
 from polymarket_ws.protocol.liveness import Liveness
 from polymarket_ws.protocol.market import MarketDialect
 from polymarket_ws.protocol.session import Session
 from polymarket_ws.routing import Router, Want
-from polymarket_ws.transport import conversation
-from polymarket_ws.transport.conversation import ABNORMAL, Conversation, End
-from polymarket_ws.transport.frames import FrameParser
+from polymarket_ws.transport.conversation import Conversation
+from polymarket_ws.transport.line import ABNORMAL, End, Line
 from polymarket_ws.transport.opening import Opened
 from polymarket_ws.transport.readiness import Readiness
+from tests.mailboxes import take
 from tests.transport.peers import server_frame
 
 TRADE = (
@@ -33,6 +33,8 @@ class Talk:
         ours, self.peer = socket.socketpair()
         ours.setblocking(False)
         self.ours = ours
+        self.moved: list[str] = []
+        self.can_move = True
         self.mailbox = Mailbox(Delivery())
         self.session = Session(MarketDialect(), liveness or Liveness(), connection=1)
         self.router = Router(Mailbox(Delivery()), lambda _: False, channel="market", connection=1)
@@ -40,17 +42,22 @@ class Talk:
         want = Want(self.mailbox, {"1": frozenset((LastTradePrice,))})
         self.router.want(want, connected=None, sent=())
         self.session.want(self.router.ids, self.router.decoded, time.monotonic())
+        self.line = Line(Opened(ours, early), self.readiness)
         self.conversation = Conversation(
-            Opened(ours, early),
+            self.line,
             session=self.session,
             router=self.router,
             recovery=None,
-            readiness=self.readiness,
+            ask_elsewhere=self.ask_elsewhere,
             wait=self.wait,
             flush=self.router.flush,
             is_stopping=lambda: False,
         )
         self.session.opened(time.monotonic(), time.time())
+
+    def ask_elsewhere(self, ids: list[str]) -> bool:
+        self.moved += ids
+        return self.can_move
 
     def wait(
         self, sock: socket.socket | None, *, read: bool, write: bool, until: float | None
@@ -69,14 +76,6 @@ def talk() -> Iterator[Talk]:
     talk = Talk()
     yield talk
     talk.close()
-
-
-def sent_to(peer: socket.socket) -> bytes:
-    peer.setblocking(False)
-    try:
-        return peer.recv(1 << 20)
-    except BlockingIOError:
-        return b""
 
 
 def test_everything_before_a_hang_up_is_routed(talk: Talk) -> None:
@@ -99,8 +98,10 @@ def test_broken_frame_ends_it_with_its_close_code(talk: Talk) -> None:
     talk.peer.sendall(b"\xff\x00")
     end = talk.conversation.hold()
     assert end.code == 1002
-    talk.conversation.bid_farewell(end)
-    assert b"\x88" in sent_to(talk.peer)
+    assert not end.by_peer
+    *_, told = take(talk.mailbox)
+    assert isinstance(told, DecodeFailure)
+    assert told.error == end.reason
 
 
 def test_silence_ends_it(seconds: Callable[[float], float]) -> None:
@@ -111,26 +112,11 @@ def test_silence_ends_it(seconds: Callable[[float], float]) -> None:
     talk.close()
 
 
-def test_farewell_waits_for_the_answer_and_not_for_ever(
-    talk: Talk, seconds: Callable[[float], float]
-) -> None:
-    began = time.monotonic()
-    talk.conversation.bid_farewell(End(1000, ""))
-    assert 0.1 < time.monotonic() - began < seconds(2)
-    parser = FrameParser()
-    assert not parser.feed(sent_to(talk.peer))  # masked, as a client's frames are
-
-
-def test_farewell_ends_when_the_peer_hangs_up(
-    talk: Talk, seconds: Callable[[float], float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conversation, "_FAREWELL_SECONDS", seconds(30))
-    threading.Timer(0.01, talk.peer.shutdown, [socket.SHUT_WR]).start()
-    began = time.monotonic()
-    talk.conversation.bid_farewell(End(1000, ""))
-    assert time.monotonic() - began < seconds(5)
-
-
-def test_end_without_a_close_frame_gets_none(talk: Talk) -> None:
-    talk.conversation.bid_farewell(End(ABNORMAL, "reset"))
-    assert sent_to(talk.peer) == b""
+def test_binary_message_is_told_and_the_talk_goes_on(talk: Talk) -> None:
+    talk.peer.sendall(server_frame(b"\x00\xff", 2) + server_frame(TRADE))
+    talk.peer.shutdown(socket.SHUT_WR)
+    talk.conversation.hold()
+    *_, told, event = take(talk.mailbox)
+    assert isinstance(told, DecodeFailure)
+    assert told.error == "a binary message"
+    assert isinstance(event, LastTradePrice)

@@ -6,13 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
-from websockets.uri import parse_uri
 
 from polymarket_ws.errors import ProtocolViolation, UsageError
 from polymarket_ws.transport.frames import (
@@ -29,41 +25,9 @@ from polymarket_ws.transport.frames import (
     pong_frame,
     text_frame,
 )
+from tests.transport.streams import CONTINUATION, byte_by_byte, close_payload, frame, parse
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "wire" / "recordings"
-
-CONTINUATION = 0x0
-
-# The shared machines that run this are slow at times, and slowness is not what is tested.
-pure = settings(deadline=None)
-
-Messages = list[tuple[int, bytes]]
-
-
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
-    """Format a server frame with the websockets package, so that both sides are not ours."""
-    return Frame(Opcode(opcode), payload, fin).serialize(mask=False)
-
-
-def close_payload(code: int, reason: bytes = b"") -> bytes:
-    return struct.pack("!H", code) + reason
-
-
-def parse(*reads: bytes, limit: int = MAX_MESSAGE_SIZE) -> tuple[Messages, FrameParser]:
-    parser = FrameParser(limit)
-    messages: Messages = []
-    for data in reads:
-        messages += parser.feed(data)
-    return messages, parser
-
-
-def byte_by_byte(data: bytes) -> list[bytes]:
-    return [data[index : index + 1] for index in range(len(data))]
-
-
-def outcome(messages: Messages, parser: FrameParser) -> tuple[Messages, int | None, str]:
-    violation = parser.violation
-    return messages, violation.code if violation else None, str(violation)
 
 
 def violation_of(*reads: bytes, limit: int = MAX_MESSAGE_SIZE) -> ProtocolViolation:
@@ -343,6 +307,21 @@ def test_impossible_character_is_noticed_at_its_second_byte() -> None:
     assert violation_of(data[:4]).code == 1007
 
 
+def test_half_a_surrogate_is_noticed_before_its_third_byte() -> None:
+    half = "é".encode() + b"\xed\xa0"
+    for reads in (
+        [frame(TEXT, half, fin=False)],
+        byte_by_byte(frame(TEXT, half, fin=False)),
+        [frame(TEXT, half[:3], fin=False), frame(CONTINUATION, half[3:], fin=False)],
+        [frame(TEXT, half + b"\x80" * 70_000)[:14]],
+    ):
+        violation = violation_of(*reads)
+        assert violation.code == 1007
+        assert "at byte 2: invalid continuation byte" in str(violation)
+    _, parser = parse(frame(TEXT, b"\xed\x9f", fin=False))
+    assert parser.violation is None
+
+
 def test_violation_names_the_place_in_the_message_of_the_bad_byte() -> None:
     payload = "é".encode() * 100 + b"\xff"
     data = frame(TEXT, payload)
@@ -542,122 +521,6 @@ def test_rest_of_a_large_frame_does_not_delay_what_follows() -> None:
     data = frame(TEXT, payload) + frame(TEXT, b"next") + frame(PING)
     messages, _ = parse(*(data[at : at + 1_000] for at in range(0, len(data), 1_000)))
     assert messages == [(TEXT, payload), (TEXT, b"next"), (PING, b"")]
-
-
-# Against the websockets package
-
-
-def reference(data: bytes) -> tuple[Messages, bool]:
-    """Parse with the sans-I/O client of the websockets package, and join the fragments."""
-    protocol = ClientProtocol(parse_uri("ws://localhost/"), state=OPEN, max_size=None)
-    protocol.receive_data(data)
-    messages: Messages = []
-    opcode, parts = 0, bytearray()
-    for event in protocol.events_received():
-        assert isinstance(event, Frame)
-        if event.opcode >= CLOSE:
-            messages.append((int(event.opcode), bytes(event.data)))
-            continue
-        opcode = int(event.opcode) or opcode
-        parts += event.data
-        if event.fin:
-            messages.append((opcode, bytes(parts)))
-            parts.clear()
-    return messages, protocol.parser_exc is not None
-
-
-sizes = st.one_of(st.integers(0, 140), st.sampled_from([125, 126, 127, 65_535, 65_536, 66_000]))
-texts = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=60).map(str.encode),
-    sizes.map(lambda size: b"x" * size),
-    st.builds(lambda size: ("é€\U0001f600" * size).encode(), st.integers(0, 40)),
-)
-control_frames = st.tuples(st.sampled_from([PING, PONG]), st.binary(max_size=125))
-
-
-@st.composite
-def message_frames(draw: st.DrawFn) -> bytes:
-    """Draw the frames of one message, with control frames between its fragments."""
-    opcode = draw(st.sampled_from([TEXT, TEXT, TEXT, BINARY]))
-    payload = draw(texts if opcode == TEXT else st.binary(max_size=300))
-    cuts = sorted(draw(st.lists(st.integers(0, len(payload)), max_size=4)))
-    bounds = [0, *cuts, len(payload)]
-    frames = []
-    for index, start in enumerate(bounds[:-1]):
-        frames += [frame(*control) for control in draw(st.lists(control_frames, max_size=1))]
-        final = index == len(cuts)
-        frames.append(
-            frame(CONTINUATION if index else opcode, payload[start : bounds[index + 1]], fin=final)
-        )
-    return b"".join(frames)
-
-
-valid_streams = st.builds(
-    lambda messages, close: b"".join(messages) + close,
-    st.lists(message_frames(), max_size=6),
-    st.sampled_from([b"", b"", frame(CLOSE), frame(CLOSE, close_payload(1013, b"slow"))]),
-)
-
-
-@st.composite
-def mutated_streams(draw: st.DrawFn) -> bytes:
-    """Draw a valid stream and break it in a few places, most often where a header may be."""
-    data = bytearray(draw(st.lists(message_frames(), min_size=1, max_size=3).map(b"".join)))
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.one_of(st.integers(0, min(3, len(data))), st.integers(0, len(data))))
-        cut = draw(st.integers(0, 2))
-        data[at : at + cut] = draw(st.binary(max_size=2))
-    return bytes(data)
-
-
-@st.composite
-def reads_of(draw: st.DrawFn, streams: st.SearchStrategy[bytes]) -> list[bytes]:
-    """Draw a stream, cut into reads at any bytes."""
-    data = draw(streams)
-    cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=12)))
-    return [data[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(data)], strict=True)]
-
-
-@pure
-@given(reads_of(valid_streams))
-def test_valid_stream_cut_anywhere_gives_what_the_websockets_package_gives(
-    reads: list[bytes],
-) -> None:
-    expected, failed = reference(b"".join(reads))
-    assert not failed
-    messages, parser = parse(*reads)
-    assert messages == expected
-    assert parser.violation is None
-
-
-@pure
-@given(st.one_of(mutated_streams(), st.binary(max_size=40)))
-def test_broken_stream_gives_what_the_websockets_package_gives_up_to_the_violation(
-    data: bytes,
-) -> None:
-    expected, failed = reference(data)
-    messages, parser = parse(data)
-    if parser.violation is None:
-        # Nothing that websockets refuses is let through ...
-        assert not failed
-        assert messages == expected
-    else:
-        # ... and it refuses less and later: its sans-I/O part does not look at UTF-8, nor at a
-        # length's form, nor at the reserved bits of a frame that is not complete.
-        assert messages == expected[: len(messages)]
-        assert parser.violation.code in (1002, 1007, 1009)
-
-
-@pure
-@given(reads_of(st.one_of(mutated_streams(), valid_streams, st.binary(max_size=200))))
-def test_how_a_stream_is_cut_makes_no_difference(reads: list[bytes]) -> None:
-    assert outcome(*parse(*reads)) == outcome(*parse(b"".join(reads)))
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.one_of(mutated_streams(), valid_streams), st.sampled_from([50, 130, MAX_MESSAGE_SIZE]))
-def test_byte_by_byte_gives_what_one_read_gives(data: bytes, limit: int) -> None:
-    assert outcome(*parse(*byte_by_byte(data), limit=limit)) == outcome(*parse(data, limit=limit))
 
 
 # What the client sends

@@ -16,6 +16,7 @@ import websocket
 
 from polymarket_ws.transport.opening import Opened, Opener, OpeningFailed
 from polymarket_ws.transport.readiness import Readiness
+from polymarket_ws.transport.tls import TlsSocket
 from tests.transport.peers import (
     Conversation,
     Peer,
@@ -439,7 +440,7 @@ def test_tls_goes_through_the_proxy_to_the_exchange(waiter: Waiter) -> None:
     with Peer(serve, tls=server) as peer, Proxy(peer.port) as proxy:
         url = f"http://127.0.0.1:{proxy.port}"
         opened = open_(waiter, "wss://exchange.test/ws", proxy=url, ssl_context=trusting)
-        assert isinstance(opened.sock, ssl.SSLSocket)
+        assert isinstance(opened.sock, TlsSocket)
         opened.sock.close()
         assert proxy.heads[0].startswith("CONNECT exchange.test:443 ")
         failure = failed(waiter, "wss://other.test/ws", proxy=url, ssl_context=trusting)

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import contextlib
 import socket
-import ssl
-import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,48 +147,3 @@ def received_now(sock: socket.socket) -> bytes:
             received += sock.recv(1_000_000)
         except BlockingIOError:
             return received
-
-
-def test_tls_write_that_would_block_is_repeated_with_more_behind_it(seconds: Seconds) -> None:
-    authority = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("exchange.test").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    near, far = socket.socketpair()
-    received = bytearray()
-    read_on = threading.Event()
-
-    def serve() -> None:
-        with server.wrap_socket(far, server_side=True) as secure:
-            read_on.wait()
-            # Reset instead of closed, where the client leaves a session ticket unread.
-            with contextlib.suppress(OSError):
-                while data := secure.recv(1_000_000):
-                    received.extend(data)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    with client.wrap_socket(near, server_hostname="exchange.test") as secure:
-        secure.setblocking(False)
-        outgoing = Outgoing(secure)
-        expected = bytearray()
-        for number in range(300):
-            frame = str(number).encode() * 5000
-            expected += frame
-            outgoing.add(frame, 0.0)
-            assert outgoing.flush(0.0) is None
-        assert outgoing.pending
-        read_on.set()
-        pause = threading.Event()
-        for _ in range(2000):
-            assert outgoing.flush(0.0) is None
-            if not outgoing.pending:
-                break
-            pause.wait(0.005)
-        # The reset would take with it what was not read yet.
-        deadline = time.monotonic() + seconds(10)
-        while len(received) < len(expected) and time.monotonic() < deadline:
-            pause.wait(0.005)
-    thread.join(seconds(10))
-    assert received == expected

@@ -197,3 +197,23 @@ def test_close_does_not_wait_for_a_wake_that_was_interrupted(seconds: Seconds) -
         closer.join(seconds(5))
         assert time.monotonic() - began < seconds(1)
     assert not closer.is_alive()
+
+
+def test_copy_in_a_child_is_closed_at_once_whoever_held_the_lock(seconds: Seconds) -> None:
+    readiness = Readiness()
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with readiness._waking:
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    began = time.monotonic()
+    readiness.after_fork_in_child()
+    assert time.monotonic() - began < seconds(0.05)
+    readiness.wake()
+    done.set()
+    thread.join()

@@ -1,0 +1,1 @@
+"""What our transport does with everything that a fuzzing server sends it."""
