@@ -31,13 +31,14 @@ import attrs
 from polymarket_ws.errors import PolymarketWSError, SlowConsumer, UsageError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Dropped, Lifecycle
+from polymarket_ws.hand import Hand
 from polymarket_ws.overflow import Front, is_droppable
 from polymarket_ws.transport.deadline import Deadline, acquire_unless
 
 if TYPE_CHECKING:
     from polymarket_ws.budget import Budget
 
-__all__ = ["SLICE_SECONDS", "Delivery", "Hand", "Mailbox", "Reading", "Unread"]
+__all__ = ["SLICE_SECONDS", "Delivery", "Mailbox", "Reading", "Unread"]
 
 #: A wait without a limit cannot be interrupted by Ctrl-C on Windows, so it is sliced there.
 SLICE_SECONDS = 0.25 if os.name == "nt" else 3600.0
@@ -108,55 +109,6 @@ class Reading:
     dropped: int
     merged: int
     discarded: int
-
-
-class Hand:
-    """What was handed over to the consumer, and how far it is read.
-
-    Attributes:
-        events: what was handed over.
-        size: how many.
-        position: which one is next. Only the consumer moves it.
-        stop: below this position all is data and may be given out without a look.
-        upto: the serial number of the row's first event behind this hand.
-        front: the generation of the front that it came from, -1 for the row.
-        before: how many of each class were read before this hand.
-    """
-
-    __slots__ = ("before", "events", "front", "offsets", "position", "size", "stop", "upto")
-
-    def __init__(
-        self,
-        events: Sequence[Event],
-        offsets: Sequence[int],
-        *,
-        upto: int,
-        before: Counter[type[Event]],
-        front: int = -1,
-        plain: bool = False,
-    ) -> None:
-        self.events = events
-        self.offsets = offsets
-        self.size = len(events)
-        self.position = 0
-        self.stop = self.size if plain else 0
-        self.upto = upto
-        self.front = front
-        self.before = before
-
-    def left(self) -> int:
-        """Return how many events were not read yet."""
-        return self.size - self.position
-
-    def bytes_left(self) -> int:
-        """Return their wire bytes."""
-        return self.offsets[-1] - self.offsets[self.position]
-
-    def read(self, position: int) -> Counter[type[Event]]:
-        """Return how many of each class were read when this hand was at ``position``."""
-        counts = self.before.copy()
-        counts.update(map(type, self.events[:position]))
-        return counts
 
 
 #: Stands in the row where an event was dropped.

@@ -16,8 +16,6 @@ from typing import TypeVar
 
 import attrs
 
-from polymarket_ws.book import OrderBook
-from polymarket_ws.book_snapshot import BookState
 from polymarket_ws.budget import Budget
 from polymarket_ws.delivery import Mailbox
 from polymarket_ws.errors import PolymarketWSError
@@ -42,15 +40,10 @@ from polymarket_ws.events.market import (
     TickSizeChange,
 )
 from polymarket_ws.events.user import UserEvent
+from polymarket_ws.journal import Journal
 from polymarket_ws.subscriptions import EVERYWHERE, Kinds
 
 __all__ = ["Router", "Want"]
-
-#: Changes that a journal collects before it is thinned out to one a level.
-_JOURNAL_CHANGES = 256
-
-#: Levels that a true book can have: every price of the finest step, 0.0001, on both sides.
-_MOST_LEVELS = 20_000
 
 #: Wire bytes that a synthesised event counts as in a mailbox, each level.
 _LEVEL_BYTES = 40
@@ -103,66 +96,6 @@ class _Lane:
 _Routes = tuple[tuple[_Lane, Kinds], ...]
 
 
-class _Journal:
-    """The last book of one token, and what changed since."""
-
-    __slots__ = ("book", "changes", "limit", "tick_size", "timestamp")
-
-    def __init__(self, book: Book, earlier: _Journal | None) -> None:
-        self.book = book
-        self.changes: list[LevelChange] = []
-        self.timestamp = book.timestamp
-        # Only the opening book has it; those after trades do not.
-        self.tick_size = book.tick_size
-        if self.tick_size is None and earlier is not None:
-            self.tick_size = earlier.tick_size
-        self.limit = _JOURNAL_CHANGES
-
-    def thin_out(self) -> bool:
-        """Keep the latest change of each level; False if there are more than a book can have."""
-        latest: dict[tuple[str, object], LevelChange] = {}
-        for change in self.changes:
-            # Re-inserted, so that the last entry stays the one with the newest hash.
-            latest.pop((change.side, change.price), None)
-            latest[change.side, change.price] = change
-        self.changes = list(latest.values())
-        self.limit = max(_JOURNAL_CHANGES, 2 * len(self.changes))
-        return len(self.changes) <= _MOST_LEVELS
-
-    def rebase(self, event: TickSizeChange | MarketResolved) -> bool:
-        """Take an event that is no change of a level; False if there is no true book."""
-        folded = self.fold()
-        if folded is None:
-            return False
-        if isinstance(event, MarketResolved):
-            folded = attrs.evolve(folded, bids=(), asks=(), hash=None)
-        elif event.new_tick_size != self.tick_size:
-            # The hash was taken over the old step.
-            folded = attrs.evolve(folded, tick_size=event.new_tick_size, hash=None)
-        self.book = folded
-        self.tick_size = folded.tick_size
-        self.changes = []
-        return True
-
-    def fold(self) -> Book | None:
-        """Return the book as it is now, ``None`` if a change could not be applied."""
-        book = OrderBook(self.book.asset_id, tick_size=self.tick_size)
-        book.apply(self.book)
-        if self.changes:
-            book.apply(
-                PriceChange(
-                    market=self.book.market,
-                    timestamp=self.timestamp,
-                    price_changes=tuple(self.changes),
-                )
-            )
-        if book.state is not BookState.LIVE:
-            return None
-        return attrs.evolve(
-            book.to_book(), received_at=self.book.received_at, epoch=self.book.epoch
-        )
-
-
 class Router:
     """The consumers of one connection.
 
@@ -194,7 +127,7 @@ class Router:
         self._names_markets = names_markets
         self._lanes: dict[Mailbox, _Lane] = {}
         self._routes: dict[str, _Routes] = {}
-        self._journals: dict[str, _Journal] = {}
+        self._journals: dict[str, Journal] = {}
         self._bookless: dict[str, list[_Lane]] = {}
         self._observers = _Lane(observers)
         self._observes = observes
@@ -408,7 +341,7 @@ class Router:
         if asset_id in self._bookless:
             self._give_changes(asset_id)
         if self.decoded >= _BOOK_KINDS and asset_id in self._routes:
-            self._journals[asset_id] = _Journal(event, self._journals.get(asset_id))
+            self._journals[asset_id] = Journal(event, self._journals.get(asset_id))
 
     def _rebase(self, asset_ids: Iterable[str], event: TickSizeChange | MarketResolved) -> None:
         for asset_id in asset_ids:

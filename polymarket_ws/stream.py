@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import attrs
 
-from polymarket_ws.delivery import Hand, Mailbox
+from polymarket_ws.delivery import Mailbox
 from polymarket_ws.errors import (
     ClientClosed,
     PolymarketWSError,
@@ -26,6 +26,7 @@ from polymarket_ws.events.lifecycle import (
     Lifecycle,
     UnknownEvent,
 )
+from polymarket_ws.hand import Hand
 from polymarket_ws.settings import limit
 from polymarket_ws.subscriptions import EVERYWHERE, Kinds, Market, Subscription
 from polymarket_ws.transport.deadline import Deadline

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from polymarket_ws.delivery import Delivery, Hand, Mailbox, Unread
+from polymarket_ws.delivery import Delivery, Mailbox, Unread
 from polymarket_ws.errors import ClientForked, ConnectionFailed, SlowConsumer, UsageError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Connected, Disconnected, Dropped, Lifecycle
 from polymarket_ws.events.market import LastTradePrice
+from polymarket_ws.hand import Hand
 from polymarket_ws.overflow import is_droppable
 from polymarket_ws.transport.deadline import Deadline
 from tests.mailboxes import NOW, balance, put, take, trade, trades

@@ -188,7 +188,7 @@ kind = sys.argv[1]
 blocks = {
     "data": trades(range(300)),
     "garbage": b"".join(server_frame("this is no JSON %d " % n + "x" * 400) for n in range(300)),
-    "broken": server_frame("[" + ",".join("{%d}" % n for n in range(20000)) + "]"),
+    "broken": server_frame("[" + ",".join("{%d}" % n for n in range(9000)) + "]"),
     "unknown": b"".join(
         server_frame(json.dumps({"event_type": "new_%d" % n, "text": "x" * 400}))
         for n in range(300)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -24,6 +24,15 @@ __all__ = ["Decoder", "Vocabulary"]
 
 # Enough to recognise what came; a frame may have 32 MiB, and failures are kept in mailboxes.
 _RAW_LIMIT = 4096
+
+# Twenty times the books of the largest answer that a server gives. Each element becomes an event
+# before the first of them reaches a mailbox, so nothing else bounds how many there are.
+_MOST_ELEMENTS = 10_000
+
+# Where a large array has more commas than one in so many bytes, not even its elements could be
+# counted in reasonable memory. A level of a book is the densest that there is: one in 14.
+_LARGE = 1024 * 1024
+_BYTES_A_COMMA = 8
 
 _KEY = b'"event_type":"'
 
@@ -158,11 +167,17 @@ class Decoder:
         if raw[:1] != b"[":
             event = self._object(raw, received_at, epoch)
             return [] if event is None else [event]
+        if len(raw) > _LARGE and raw.count(b",") > len(raw) // _BYTES_A_COMMA:
+            return [self._failure("an array of far too many elements", raw, received_at, epoch)]
+        elements: Sequence[bytes]
         try:
-            elements = [bytes(element) for element in _elements.decode(raw)]
+            elements = _elements.decode(raw)
         except Exception:  # noqa: BLE001 one broken element, or more
             elements = _split(raw)
-        events = [self._object(element, received_at, epoch) for element in elements]
+        if len(elements) > _MOST_ELEMENTS:
+            words = f"an array of more than {_MOST_ELEMENTS} elements"
+            return [self._failure(words, raw, received_at, epoch)]
+        events = [self._object(bytes(element), received_at, epoch) for element in elements]
         return [event for event in events if event is not None]
 
     def _object(self, raw: bytes, received_at: float, epoch: int) -> Event | None:
@@ -279,6 +294,8 @@ def _split(raw: bytes) -> list[bytes]:
         elif character == b"," and depth == 1:
             elements.append(raw[start : token.start()].strip())
             start = token.end()
+            if len(elements) > _MOST_ELEMENTS:
+                break
     else:
         # The array does not end. With the comma or bracket before it what is left is no JSON,
         # even when it looks like a whole element, so the break is told.

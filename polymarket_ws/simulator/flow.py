@@ -146,8 +146,12 @@ class OrderFlow:
         if len(ladder) > _THIN and (full or not inside):
             far = next((p for p in ladder.prices if market.others(ladder, p)), ladder.prices[0])
             return self._cancel_level(outcome, ladder, far, None, now_ms)
+        bid, ask = market.ledger.top(0)
+        crosses = price >= ask if yes_side == BUY else price <= bid
         side, price = _seen_from(outcome, yes_side, price)
-        return market.place(outcome, side, price, self._size(), now_ms)
+        # Only where the account has taken everything up to the last price of the grid.
+        send = market.submit if crosses else market.place
+        return send(outcome, side, price, self._size(), now_ms)
 
     def _quote(self, yes_side: str, distance: float) -> int:
         """Return the price on the grid, so far from the fair one, that crosses nothing."""

@@ -168,9 +168,13 @@ def test_ctrl_c_exits_with_130_and_no_traceback(exchange: Exchange, demo: bool) 
     source = ["--demo"] if demo else [exchange.markets[0].slug, "--url", exchange.url]
     with started("stream", *source) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        printed, errors = process.communicate(timeout=scaled(5))
+        # Not communicate(): what readline() has read ahead would be missing.
+        printed = process.stdout.read()
+        errors = process.stderr.read()
+        process.wait(scaled(5))
     assert (process.returncode, errors) == (130, "")
     for line in printed.splitlines():
         json.loads(line)

@@ -143,6 +143,24 @@ class TestTheCapturedWire:
                 assert repr(again) == repr(event)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" + b"0," * 20_000 + b"0]",
+        b"[" + b"{0}," * 20_000 + b"0]",
+        b"[" + b"{}," * 1_000_000 + b"{}]",
+        b"[" + b"{}," * 1_000_000,
+    ],
+    ids=["numbers", "broken", "many", "unending"],
+)
+def test_an_array_of_more_elements_than_anybody_sends_is_one_failure(raw: bytes) -> None:
+    decoder = Decoder(MARKET_VOCABULARY, connection=1)
+    (event,) = decoder.decode(raw, 1.0, 1)
+    assert isinstance(event, DecodeFailure)
+    assert "elements" in event.error
+    assert len(event.raw) <= 4096
+
+
 class TestBothWays:
     @given(st.data())
     def test_any_spelling_of_an_event_is_that_event_both_ways(self, data: st.DataObject) -> None:

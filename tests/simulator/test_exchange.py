@@ -531,3 +531,10 @@ def test_ten_clients_get_2000_messages_a_second_without_a_drop(seconds: float) -
         assert len(exchange.connections) == 10
         for counter in counters:
             assert counter.count > 0.9 * 2000 * seconds
+
+
+def test_market_goes_on_when_the_account_has_bought_it_empty() -> None:
+    with Exchange(seed=7, rate=None, markets=2) as exchange:
+        exchange.account.trade_by_itself(1000)
+        exchange.step()
+        assert sum(exchange.step(100) for _ in range(20)) > 2000

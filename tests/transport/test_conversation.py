@@ -116,7 +116,7 @@ def test_binary_message_is_told_and_the_talk_goes_on(talk: Talk) -> None:
     talk.peer.sendall(server_frame(b"\x00\xff", 2) + server_frame(TRADE))
     talk.peer.shutdown(socket.SHUT_WR)
     talk.conversation.hold()
-    *_, told, event = take(talk.mailbox)
+    told, event, *_ = take(talk.mailbox)
     assert isinstance(told, DecodeFailure)
     assert told.error == "a binary message"
     assert isinstance(event, LastTradePrice)

@@ -1,0 +1,83 @@
+"""What happened to one book since it was told, for those who join later. Pure."""
+
+from __future__ import annotations
+
+import attrs
+
+from polymarket_ws.book import OrderBook
+from polymarket_ws.book_snapshot import BookState
+from polymarket_ws.events.market import (
+    Book,
+    LevelChange,
+    MarketResolved,
+    PriceChange,
+    TickSizeChange,
+)
+
+__all__ = ["Journal"]
+
+#: Changes that are collected before they are thinned out to one a level.
+_CHANGES = 256
+
+#: Levels that a true book can have: every price of the finest step, 0.0001, on both sides.
+_MOST_LEVELS = 20_000
+
+
+class Journal:
+    """The last book of one token, and what changed since."""
+
+    __slots__ = ("book", "changes", "limit", "tick_size", "timestamp")
+
+    def __init__(self, book: Book, earlier: Journal | None) -> None:
+        self.book = book
+        self.changes: list[LevelChange] = []
+        self.timestamp = book.timestamp
+        # Only the opening book has it; those after trades do not.
+        self.tick_size = book.tick_size
+        if self.tick_size is None and earlier is not None:
+            self.tick_size = earlier.tick_size
+        self.limit = _CHANGES
+
+    def thin_out(self) -> bool:
+        """Keep the latest change of each level; False if there are more than a book can have."""
+        latest: dict[tuple[str, object], LevelChange] = {}
+        for change in self.changes:
+            # Re-inserted, so that the last entry stays the one with the newest hash.
+            latest.pop((change.side, change.price), None)
+            latest[change.side, change.price] = change
+        self.changes = list(latest.values())
+        self.limit = max(_CHANGES, 2 * len(self.changes))
+        return len(self.changes) <= _MOST_LEVELS
+
+    def rebase(self, event: TickSizeChange | MarketResolved) -> bool:
+        """Take an event that is no change of a level; False if there is no true book."""
+        folded = self.fold()
+        if folded is None:
+            return False
+        if isinstance(event, MarketResolved):
+            folded = attrs.evolve(folded, bids=(), asks=(), hash=None)
+        elif event.new_tick_size != self.tick_size:
+            # The hash was taken over the old step.
+            folded = attrs.evolve(folded, tick_size=event.new_tick_size, hash=None)
+        self.book = folded
+        self.tick_size = folded.tick_size
+        self.changes = []
+        return True
+
+    def fold(self) -> Book | None:
+        """Return the book as it is now, ``None`` if a change could not be applied."""
+        book = OrderBook(self.book.asset_id, tick_size=self.tick_size)
+        book.apply(self.book)
+        if self.changes:
+            book.apply(
+                PriceChange(
+                    market=self.book.market,
+                    timestamp=self.timestamp,
+                    price_changes=tuple(self.changes),
+                )
+            )
+        if book.state is not BookState.LIVE:
+            return None
+        return attrs.evolve(
+            book.to_book(), received_at=self.book.received_at, epoch=self.book.epoch
+        )
