@@ -124,14 +124,20 @@ def test_each_worker_serves_events_over_one_connection_and_stops_at_once(
         slug = exchange.markets[0].slug
         tabs = []
         seen: set[str] = set()
+        deadline = time.monotonic() + scaled(40)
         # A sync worker serves one at a time, and its system tells no other where it is idle:
         # so many until each of the four has one. The id tells the process.
         while len(seen) < WORKERS:
             tab = stack.enter_context(Tab(f"{url}/events", slug))
             tab.until(lambda message: message.body.get("state") == "live")
-            seen.add(tab.parser.last_event_id.partition("-")[0])
-            tabs.append(tab)
-            assert len(tabs) < 200
+            instance = tab.parser.last_event_id.partition("-")[0]
+            if instance in seen:
+                # One a worker is enough: more would fill the threads of the one that is quick.
+                tab.close()
+            else:
+                tabs.append(tab)
+            seen.add(instance)
+            assert time.monotonic() < deadline, seen
         assert len(exchange.connections) == WORKERS
         assert exchange.subscribed == set(exchange.markets[0].asset_ids)
         began = time.monotonic()

@@ -23,6 +23,10 @@ logger = logging.getLogger("polymarket_ws.integrations")
 #: After so many events in a row, connections that have become old are closed all the same.
 _MOST_IN_A_BATCH: Final = 500
 
+#: A signal that comes in the instant before the main thread begins to wait does not wake it: its
+#: handler runs when the wait is over. In a quiet market that would be too late for a supervisor.
+_LOOK_SECONDS: Final = 0.5
+
 
 class Announcer:
     """Sends what a stream yields.
@@ -60,7 +64,10 @@ class Announcer:
         events = self.stream.all()
         try:
             while True:
-                event = events.get()
+                try:
+                    event = events.get(timeout=_LOOK_SECONDS)
+                except TimeoutError:
+                    continue
                 # A database may have hung up, or a connection's time be over, since the last
                 # batch: Django looks at that between requests, and there are none here.
                 close_old_connections()
