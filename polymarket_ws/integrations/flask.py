@@ -12,6 +12,7 @@ Then ``/polymarket/`` is a page that moves, ``/polymarket/events`` what it liste
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -39,6 +40,8 @@ F = TypeVar("F", bound=Callable[[], object])
 
 _EXTENSION = "polymarket_ws"
 
+_NO_ASYNC = "allows_user takes a function without async: what it returns is believed at once"
+
 #: How long ``flask polymarket check`` waits for a book.
 _CHECK_SECONDS = 10.0
 
@@ -52,19 +55,23 @@ class PolymarketWS:
             may without.
 
     Raises:
-        UsageError: a setting that cannot mean anything.
+        UsageError: a setting that cannot mean anything, or an asynchronous ``allows_user``.
     """
 
     def __init__(
         self, app: Flask | None = None, *, allows_user: Callable[[], object] | None = None
     ) -> None:
-        self._allows_user = allows_user
+        self._allows_user = _checked(allows_user)
         if app is not None:
             self.init_app(app)
 
     def allow_user(self, function: F) -> F:
-        """Have a function decide, as ``allows_user`` does. A decorator."""
-        self._allows_user = function
+        """Have a function decide, as ``allows_user`` does. A decorator.
+
+        Raises:
+            UsageError: it is asynchronous.
+        """
+        self._allows_user = _checked(function)
         return function
 
     def init_app(self, app: Flask) -> None:
@@ -92,7 +99,16 @@ class PolymarketWS:
         return _processes(app).close(timeout)
 
     def _may_see_user(self) -> bool:
-        return self._allows_user is not None and bool(self._allows_user())
+        if self._allows_user is None:
+            return False
+        answer = self._allows_user()
+        if inspect.isawaitable(answer):
+            # It is true, whatever it would say, and everybody would see the account.
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+            raise UsageError(_NO_ASYNC)
+        return bool(answer)
 
     def _blueprint(self, options: Options) -> Blueprint:
         # No static folder: assets come from the package, with their own headers.
@@ -128,6 +144,12 @@ class PolymarketWS:
 
         blueprint.cli.command("check")(_check)
         return blueprint
+
+
+def _checked(function: F | None) -> F | None:
+    if inspect.iscoroutinefunction(function):
+        raise UsageError(_NO_ASYNC)
+    return function
 
 
 def _processes(app: Flask) -> PerProcess:

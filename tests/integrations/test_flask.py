@@ -319,6 +319,18 @@ def test_orders_are_shown_to_the_session_that_the_hook_allows(exchange: Exchange
             live(tab)
 
 
+def test_hook_that_is_asynchronous_lets_nobody_in(exchange: Exchange) -> None:
+    async def anybody() -> bool:
+        return True
+
+    with pytest.raises(UsageError, match="without async"):
+        PolymarketWS(allows_user=anybody)
+    extension = PolymarketWS(allows_user=lambda: anybody())  # noqa: PLW0108 a way past the look
+    account = exchange.account
+    with site(exchange, extension=extension, credentials=account.credentials) as served:
+        assert served.get("/events?user=1")[0] == 500
+
+
 def test_no_secret_is_in_anything_that_is_sent(exchange: Exchange) -> None:
     account = exchange.account
     secrets = [value.encode() for value in account.credentials.reveal().values()]
