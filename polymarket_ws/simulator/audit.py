@@ -275,9 +275,17 @@ class Audit:
         free = [line for line in self._lines.values() if id(line) not in carried]
         for line in sorted(free, key=lambda line: line.number):
             self._unpack(line)
-            if self._position(link, line, wanted) is not None:
+            position = self._position(link, line, wanted)
+            if position is None:
+                continue
+            before = itertools.islice(line.items, position)
+            missing = sum(self._reduced(link, item) is not None for item in before)
+            # Two that were opened while nothing moved began with the same books, in another
+            # order: the one is meant on which nothing is missing but what was dropped.
+            if missing == link.dropped:
                 found = line
                 break
+            found = found or line
         if found is not None:
             for line in free:
                 # Accepted here, and given up by the client before it was: it told nobody.

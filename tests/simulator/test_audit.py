@@ -141,6 +141,17 @@ def test_connection_that_was_given_up_before_it_was_told_is_in_the_gap(run: Run)
     assert run.counts() == {"delivered": 1, "in_gaps": 1}
 
 
+def test_connection_that_was_given_up_may_have_begun_with_the_same_in_another_order(
+    run: Run,
+) -> None:
+    run.send(trade(1), trade(2), trade(3), connection=1)
+    run.send(trade(3), trade(1), trade(2), connection=2)
+    run.connect()
+    run.receive(trade(3), trade(1), trade(2))
+    assert run.counts() == {"delivered": 3, "in_gaps": 3}
+    assert run.audit.account().is_clean
+
+
 def test_two_connections_are_told_apart_by_what_they_carry(run: Run) -> None:
     run.connect("1", connection=1)
     run.connect("2", connection=2)
