@@ -27,7 +27,7 @@ def long_description() -> str:
 EXTRAS = {
     # 8.1 is the first click without Python 2.
     "cli": ["click>=8.1", "rich>=13"],
-    # The long-term release before the current one; see howto-django for what it cannot do.
+    # The long-term release before the current one; see docs/howto/django.md for what it cannot do.
     "django": ["django>=4.2"],
     # 2.3 is the oldest that all tests were seen to pass with, and with Werkzeug 2.3.
     "flask": ["flask>=2.3"],

@@ -70,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each steady stream")
     parser.add_argument("--output", type=Path, help="folder for the report and the chart")
-    parser.add_argument("--page", type=Path, help="page to renew, docs/benchmarks.md")
+    parser.add_argument("--page", type=Path, help="page to renew, docs/explanation/benchmarks.md")
     parser.add_argument(
         "--quick", action="store_true", help="500 frames of our client: does it still run?"
     )

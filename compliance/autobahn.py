@@ -1,7 +1,7 @@
 """Run the Autobahn fuzzing server against our transport, and count what it says.
 
 ``python -m compliance.autobahn --wstest PATH``: where ``wstest`` comes from, and what came
-out, stands in ``docs/howto-compliance.md``. Exits with 1 if a case failed or was closed wrongly.
+out, stands in ``docs/howto/compliance.md``. Exits with 1 if a case failed or was closed wrongly.
 """
 
 from __future__ import annotations

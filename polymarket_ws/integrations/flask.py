@@ -7,7 +7,7 @@
     polymarket = PolymarketWS(app)
 
 Then ``/polymarket/`` is a page that moves, ``/polymarket/events`` what it listens to and
-``/polymarket/health`` what a probe asks. See docs/howto-flask.md.
+``/polymarket/health`` what a probe asks. See docs/howto/flask.md.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Options:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Options:
-        """Return the options that an application's settings hold; see howto-flask.
+        """Return the options that an application's settings hold; see docs/howto/flask.md.
 
         Args:
             settings: such as ``app.config``. Other keys than ours are ignored.

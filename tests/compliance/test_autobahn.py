@@ -21,7 +21,7 @@ def wstest() -> Path:
     """The program of ``autobahntestsuite``, which needs Python 2.7; skipped without it."""
     found = shutil.which(os.environ.get("WSTEST", "wstest"))
     if found is None:
-        pytest.skip("no wstest on the path, nor in WSTEST: see docs/howto-compliance.md")
+        pytest.skip("no wstest on the path, nor in WSTEST: see docs/howto/compliance.md")
     return Path(found)
 
 

@@ -113,11 +113,11 @@ def test_reference_has_every_public_name(site: Path) -> None:
 def test_reference_has_every_command(site: Path) -> None:
     from polymarket_ws.cli.commands import polymarket_ws as command
 
-    assert Page(site / "reference-cli.html").ids >= set(command.commands)
+    assert Page(site / "reference" / "cli.html").ids >= set(command.commands)
 
 
 def test_feature_matrix_has_the_channels_that_there_are() -> None:
-    text = (DOCS / "reference-features.md").read_text(encoding="utf-8")
+    text = (DOCS / "reference" / "features.md").read_text(encoding="utf-8")
     matrix = text.partition("## ")[0]
     told = set(re.findall(r"^\|[^|]+\| `(\w+)`", matrix, re.MULTILINE))
     public = [getattr(polymarket_ws, name) for name in polymarket_ws.__all__]
@@ -126,4 +126,4 @@ def test_feature_matrix_has_the_channels_that_there_are() -> None:
         for item in public
         if isinstance(item, type) and issubclass(item, Subscription) and item is not Subscription
     }
-    assert told == real, "docs/reference-features.md and the code differ"
+    assert told == real, "docs/reference/features.md and the code differ"

@@ -24,7 +24,7 @@ from tests.processes.programs import ROOT
 
 pytest.importorskip("gunicorn", reason="gunicorn is not installed, or not for this system")
 
-PAGE = ROOT / "docs" / "howto-services.md"
+PAGE = ROOT / "docs" / "howto" / "services.md"
 
 WORKERS = 4
 

@@ -8,7 +8,7 @@
     urlpatterns = [path("polymarket/", include("polymarket_ws.integrations.django.urls"))]
 
 Then ``/polymarket/`` is a page that moves, ``manage.py polymarket_stream`` sends the signals of
-:mod:`polymarket_ws.integrations.django.signals`. See docs/howto-django.md.
+:mod:`polymarket_ws.integrations.django.signals`. See docs/howto/django.md.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _NOTICES_DISCONNECTS = django.VERSION >= (5, 0)
 @transaction.non_atomic_requests
 @require_GET
 def events(request: HttpRequest) -> HttpResponseBase:
-    """Return Server-Sent Events; see docs/reference-sse.md."""
+    """Return Server-Sent Events; see docs/reference/sse.md."""
     app = installed()
     asked = request.GET
     under_asgi = isinstance(request, ASGIRequest)

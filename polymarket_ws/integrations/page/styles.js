@@ -1,6 +1,6 @@
 /**
  * How the components look. A site changes it with the custom properties of `:host` and with the
- * parts; see docs/howto-page.md. Every pair of text and ground below has a contrast of 4.5 or more.
+ * parts; see docs/howto/page.md. Every pair of text and ground below has a contrast of 4.5 or more.
  */
 
 import { sheet } from "./dom.js";

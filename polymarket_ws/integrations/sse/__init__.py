@@ -1,4 +1,4 @@
 """What happens, as Server-Sent Events for many browsers over one upstream socket.
 
-Knows no web framework. ``docs/reference-sse.md`` is the contract of what is sent.
+Knows no web framework. ``docs/reference/sse.md`` is the contract of what is sent.
 """

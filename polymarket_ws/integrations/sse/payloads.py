@@ -1,6 +1,6 @@
 """Our events as the six kinds of messages that a page is told. Pure.
 
-``docs/reference-sse.md`` describes them. What changes its meaning raises ``VERSION``; a field
+``docs/reference/sse.md`` describes them. What changes its meaning raises ``VERSION``; a field
 that is added does not.
 """
 
