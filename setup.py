@@ -104,6 +104,7 @@ setup(
             'polymarket-client==0.14.0; python_version >= "3.11"',
             "pytest>=8.2",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "trustme>=1.1",
             # 0.29 is the first whose server can be seen to stop.
             "uvicorn>=0.29",

@@ -60,7 +60,7 @@ def mute(talk: Talk) -> None:
     """Answer the first subscription and never again say a thing."""
     for turn, _ in enumerate(talk.obey()):
         if turn == 0:
-            talk.over.wait(scaled(5.0) if talk.number == 1 else 0.0)
+            talk.over.wait(scaled(1.5) if talk.number == 1 else 0.0)
 
 
 def test_mute_server_is_left_and_told(seconds: Seconds) -> None:
