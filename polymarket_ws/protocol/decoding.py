@@ -73,6 +73,11 @@ def _route(cls: type[Event], is_sane: Callable[[Any], bool]) -> _Route:
     return _Route(decode, cls, is_sane, getattr(timestamp, "__set__", None))
 
 
+def _routes_of(vocabulary: Vocabulary) -> Mapping[str, _Route]:
+    sane = vocabulary.sane
+    return {name: _route(cls, sane[cls]) for name, cls in vocabulary.fast.items()}
+
+
 @attrs.frozen(kw_only=True)
 class Vocabulary:
     """The event types of one channel.
@@ -92,12 +97,10 @@ class Vocabulary:
     tolerant: Mapping[str, type[Event]]
     infer: Callable[[Mapping[str, object]], str]
     sane: Mapping[type[Event], Callable[[Any], bool]]
-    routes: Mapping[str, _Route] = attrs.field(init=False)
-
-    @routes.default
-    def _make_routes(self) -> Mapping[str, _Route]:
-        # Once a channel and not once a connection: msgspec decoders keep no state between calls.
-        return {name: _route(cls, self.sane[cls]) for name, cls in self.fast.items()}
+    # Once a channel and not once a connection: msgspec decoders keep no state between calls.
+    routes: Mapping[str, _Route] = attrs.field(
+        init=False, default=attrs.Factory(_routes_of, takes_self=True)
+    )
 
 
 class _Envelope(msgspec.Struct):

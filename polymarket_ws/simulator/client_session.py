@@ -444,11 +444,11 @@ class ClientSession:
                     if self._stopped:
                         return
                     turn = self._queue[0] if self._queue else self._ending
-                    if not isinstance(turn, bytes):
-                        if self._queue:
-                            self._queue.popleft()
-                    else:
+                    frames, count = b"", 0
+                    if isinstance(turn, bytes):
                         frames, count = self._take()
+                    elif self._queue:
+                        self._queue.popleft()
                 if isinstance(turn, Ending):
                     self._finish(turn)
                     return

@@ -399,6 +399,11 @@ class Cut(EndingFault):
     then: Literal["reset", "fin"] = attrs.field(default="reset", validator=one_of("reset", "fin"))
 
 
+def _short_reason(fault: object, field: attrs.Attribute[str], value: object) -> None:
+    if not isinstance(value, str) or len(value.encode()) > 123:
+        raise UsageError(wrong(fault, field, "text of up to 123 bytes", value))
+
+
 @attrs.frozen
 class Close(EndingFault):
     """The connection ends with a close frame.
@@ -409,12 +414,7 @@ class Close(EndingFault):
     """
 
     code: int = attrs.field(default=1001, validator=close_code)
-    reason: str = attrs.field(default="")
-
-    @reason.validator
-    def _short(self, field: attrs.Attribute[str], value: object) -> None:
-        if not isinstance(value, str) or len(value.encode()) > 123:
-            raise UsageError(wrong(self, field, "text of up to 123 bytes", value))
+    reason: str = attrs.field(default="", validator=_short_reason)
 
 
 #: Every fault by its name.
