@@ -168,7 +168,7 @@ class Decoder:
         if raw[:1] != b"{":
             raw = raw.strip(b" \t\r\n")
         if raw[:1] != b"[":
-            event = self._object(raw, received_at, epoch)
+            event = self.decode_object(raw, received_at, epoch)
             return [] if event is None else [event]
         if len(raw) > _LARGE and raw.count(b",") > len(raw) // _BYTES_A_COMMA:
             return [self._failure("an array of far too many elements", raw, received_at, epoch)]
@@ -180,10 +180,11 @@ class Decoder:
         if len(elements) > _MOST_ELEMENTS:
             words = f"an array of more than {_MOST_ELEMENTS} elements"
             return [self._failure(words, raw, received_at, epoch)]
-        events = [self._object(bytes(element), received_at, epoch) for element in elements]
+        events = [self.decode_object(bytes(element), received_at, epoch) for element in elements]
         return [event for event in events if event is not None]
 
-    def _object(self, raw: bytes, received_at: float, epoch: int) -> Event | None:
+    def decode_object(self, raw: bytes, received_at: float, epoch: int) -> Event | None:
+        """Return the event of one JSON object; ``None`` if nobody wants its class."""
         # A hint, for the frames that are most of the traffic; msgspec verifies it. The only
         # brace after it closes the object, so it is the key of the object itself, and what
         # is before it is no backslash, so it is not inside a string.

@@ -241,7 +241,12 @@ class Session:
     def receive(self, text: bytes, received_at: float) -> list[Event]:
         """Return the events of one message; control texts have none."""
         # JSON begins with one of these two but for white space, which no server sends.
-        if text[:1] in (b"{", b"["):
+        opening = text[:1]
+        if opening == b"{":
+            self._data_at = self._heard_at
+            event = self._decoder.decode_object(text, received_at, self.epoch)
+            events = [] if event is None else [event]
+        elif opening == b"[":
             self._data_at = self._heard_at
             events = self._decoder.decode(text, received_at, self.epoch)
         else:
