@@ -18,6 +18,7 @@ a signal handler or a finalizer may fill at any moment.
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import threading
@@ -31,7 +32,7 @@ import attrs
 from polymarket_ws.errors import PolymarketWSError, SlowConsumer, UsageError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Dropped, Lifecycle
-from polymarket_ws.hand import Hand
+from polymarket_ws.hand import Hand, Tally
 from polymarket_ws.overflow import Front, is_droppable
 from polymarket_ws.transport.deadline import Deadline, acquire_unless
 
@@ -111,6 +112,11 @@ class Reading:
     discarded: int
 
 
+@functools.cache
+def _is_lifecycle(kind: type[Event]) -> bool:
+    return issubclass(kind, Lifecycle)
+
+
 #: Stands in the row where an event was dropped.
 _GONE = Event()
 
@@ -160,7 +166,7 @@ class Mailbox:
         self._row = _Row([], [0], 0)
         self._shed_upto = 0
         self._front = Front(0)
-        self.hand = Hand((), (0,), upto=0, before=Counter())
+        self.hand = Hand((), (0,), upto=0, before=Tally())
         # What may still be put without a look at what was read meanwhile.
         self._room_events = delivery.max_events
         self._room_bytes = delivery.max_bytes
@@ -350,7 +356,7 @@ class Mailbox:
         self._measure()
         return hand
 
-    def _hand_from_row(self, before: Counter[type[Event]]) -> Hand:
+    def _hand_from_row(self, before: Tally) -> Hand:
         row = self._row
         start = self._head() - row.first
         most = min(_HAND_EVENTS, max(1, self._delivery.max_events // 4))
@@ -358,7 +364,7 @@ class Mailbox:
         limit = row.offsets[start] + self._delivery.max_bytes // 4
         end = max(start + 1, bisect_right(row.offsets, limit, start + 1, end + 1) - 1)
         events = row.events[start:end]
-        plain = not any(issubclass(kind, Lifecycle) for kind in set(map(type, events)))
+        plain = not any(map(_is_lifecycle, set(map(type, events))))
         if not plain:
             # Data up to the first lifecycle event, or that one alone.
             first = next(i for i, event in enumerate(events) if isinstance(event, Lifecycle))
@@ -386,7 +392,7 @@ class Mailbox:
             ended = self._discarded is not None
             return Reading(
                 received=self._received,
-                read=hand.read(position),
+                read=hand.read(position).counts(),
                 waiting=0 if ended else behind + in_hand,
                 waiting_bytes=0 if ended else self._bytes_behind_the_hand() + in_hand_bytes,
                 dropped=self._dropped,
@@ -544,7 +550,7 @@ class Mailbox:
         read = self.hand
         read.stop = 0
         read.position = read.size
-        self.hand = Hand((), (0,), upto=0, before=Counter())
+        self.hand = Hand((), (0,), upto=0, before=Tally())
         self.error = error
         # And it may be waiting right now, with the fork in a signal handler.
         self._ring()

@@ -7,7 +7,49 @@ from collections.abc import Sequence
 
 from polymarket_ws.events.event import Event
 
-__all__ = ["Hand"]
+__all__ = ["Hand", "Tally"]
+
+#: Portions, and events in them, that are remembered before they are counted. Counting costs as much
+#: as ten events, and a reader of many streams takes few at a time from each.
+_UNCOUNTED_PORTIONS = 32
+_UNCOUNTED_EVENTS = 1024
+
+
+class Tally:
+    """How many of each class were read. Immutable, so that an interrupt leaves none half made."""
+
+    __slots__ = ("_counted", "_since", "_size")
+
+    def __init__(
+        self,
+        counted: Counter[type[Event]] | None = None,
+        since: tuple[tuple[type[Event], ...], ...] = (),
+        size: int = 0,
+    ) -> None:
+        self._counted = Counter() if counted is None else counted
+        self._since = since
+        self._size = size
+
+    def plus(self, events: Sequence[Event]) -> Tally:
+        """Return the tally with ``events`` in it."""
+        size = self._size + len(events)
+        since = (*self._since, tuple(map(type, events)))
+        if size < _UNCOUNTED_EVENTS and len(since) < _UNCOUNTED_PORTIONS:
+            return Tally(self._counted, since, size)
+        return Tally(_counted(self._counted, since))
+
+    def counts(self) -> Counter[type[Event]]:
+        """Return a counter of its own."""
+        return _counted(self._counted, self._since)
+
+
+def _counted(
+    counted: Counter[type[Event]], since: tuple[tuple[type[Event], ...], ...]
+) -> Counter[type[Event]]:
+    counts = counted.copy()
+    for kinds in since:
+        counts.update(kinds)
+    return counts
 
 
 class Hand:
@@ -20,7 +62,7 @@ class Hand:
         stop: below this position all is data and may be given out without a look.
         upto: the serial number of the row's first event behind this hand.
         front: the generation of the front that it came from, -1 for the row.
-        before: how many of each class were read before this hand.
+        before: what was read before this hand.
     """
 
     __slots__ = ("before", "events", "front", "offsets", "position", "size", "stop", "upto")
@@ -31,7 +73,7 @@ class Hand:
         offsets: Sequence[int],
         *,
         upto: int,
-        before: Counter[type[Event]],
+        before: Tally,
         front: int = -1,
         plain: bool = False,
     ) -> None:
@@ -52,8 +94,8 @@ class Hand:
         """Return their wire bytes."""
         return self.offsets[-1] - self.offsets[self.position]
 
-    def read(self, position: int) -> Counter[type[Event]]:
-        """Return how many of each class were read when this hand was at ``position``."""
-        counts = self.before.copy()
-        counts.update(map(type, self.events[:position]))
-        return counts
+    def read(self, position: int) -> Tally:
+        """Return what was read when this hand was at ``position``."""
+        if position == self.size:
+            return self.before.plus(self.events)
+        return self.before.plus(self.events[:position])
