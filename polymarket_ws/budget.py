@@ -7,8 +7,8 @@ from polymarket_ws.delivery import Delivery, Mailbox
 __all__ = ["Budget"]
 
 
-#: A connection may add so little of what was left at the last sum before it takes the next:
-#: 64 connections, which is 12,800 tokens, cannot exceed the limit in between.
+#: A connection may add so small a share of what was left at the last sum before it takes the next
+#: that so many connections cannot exceed the limit in between.
 _SHARES = 64
 
 
@@ -21,6 +21,7 @@ class Budget:
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
+        self._shares = _SHARES
         # What was left, in events and bytes, when the sum was taken last.
         self._left = (0, 0)
         # A dictionary: adding and taking out are one step each, whoever else does so.
@@ -29,6 +30,10 @@ class Budget:
     @property
     def _mailboxes(self) -> tuple[Mailbox, ...]:
         return tuple(self._entries)
+
+    def expect(self, connections: int) -> None:
+        """Note how many connections may put at the same time."""
+        self._shares = max(self._shares, connections)
 
     def join(self, mailbox: Mailbox) -> None:
         """Let ``mailbox`` count."""
@@ -56,7 +61,7 @@ class Budget:
         hundred of them at a time need not take it each time.
         """
         left_events, left_bytes = self._left
-        return events * _SHARES > left_events or size * _SHARES > left_bytes
+        return events * self._shares > left_events or size * self._shares > left_bytes
 
     def relieve(self) -> int:
         """Make room if the sum is over its limit; return how many events were dropped.

@@ -12,7 +12,6 @@ a signal handler or a finalizer.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import random
@@ -27,7 +26,13 @@ import attrs
 from polymarket_ws.budget import Budget
 from polymarket_ws.credentials import Credentials
 from polymarket_ws.delivery import SLICE_SECONDS, Delivery, Mailbox, Unread
-from polymarket_ws.errors import ClientClosed, ClientForked, CredentialsNotFound, UsageError
+from polymarket_ws.errors import (
+    ClientClosed,
+    ClientForked,
+    ConnectionFailed,
+    CredentialsNotFound,
+    UsageError,
+)
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.user import UserEvent
 from polymarket_ws.health import Health
@@ -40,7 +45,7 @@ from polymarket_ws.recovery import Recovery
 from polymarket_ws.routing import Router
 from polymarket_ws.settings import Settings
 from polymarket_ws.subscriptions import Kinds
-from polymarket_ws.transport.connection import Connection, ConnectionState
+from polymarket_ws.transport.connection import Connection, ConnectionState, Trial
 from polymarket_ws.transport.deadline import Deadline, acquire_unless
 from polymarket_ws.transport.opening import Opener
 from polymarket_ws.transport.shards import Shards
@@ -53,6 +58,12 @@ _UNDROPPABLE = (UserEvent,)
 
 #: All markets of one account fit on one connection.
 _ALL_ON_ONE = 1_000_000
+
+#: How long a connection's thread waits for a user's thread that changes wishes, before it reads on.
+_LOCK_SECONDS = 0.02
+
+#: How long a fresh connection may take where first books are not watched.
+_TRIAL_SECONDS = 30.0
 
 
 class Engine:
@@ -80,7 +91,11 @@ class Engine:
         self.interest = Interest()
         self._connections = 0
         self._shards = {
-            "market": Shards(self._make_market_connection, settings.assets_per_connection),
+            "market": Shards(
+                self._make_market_connection,
+                settings.assets_per_connection,
+                self._make_market_trial,
+            ),
             "user": Shards(self._make_user_connection, _ALL_ON_ONE),
         }
         self._spacings = {channel: Spacing(random.random) for channel in self._shards}
@@ -184,11 +199,13 @@ class Engine:
                 return
             self._obeying = True
             try:
-                # None left: a signal handler passed it on between the look and the mark,
-                # where Python 3.10 may still be interrupted.
-                with contextlib.suppress(IndexError):
+                try:
                     mailbox, changes = self.asked.popleft()
-                    self._want(mailbox, changes)
+                except IndexError:
+                    # A signal handler passed it on between the look and the mark, where
+                    # Python 3.10 may still be interrupted.
+                    continue
+                self._want(mailbox, changes)
             finally:
                 self._obeying = False
         if self.closed:
@@ -201,7 +218,13 @@ class Engine:
         for channel, wishes in changes.items():
             self._wanted.update(*wishes.values())
             shards = self._since.get(mailbox) if channel == "user" else None
-            (shards or self._shards[channel]).want(mailbox, wishes)
+            try:
+                (shards or self._shards[channel]).want(mailbox, wishes)
+            except (OSError, RuntimeError) as error:
+                raise ConnectionFailed(
+                    f"no connection can be made, so nothing was changed: {error}. Has this process "
+                    "too many open files or threads?"
+                ) from error
 
     def leave(self, mailbox: Mailbox) -> None:
         """Note that a consumer is gone. From a finalizer too: takes no lock."""
@@ -230,7 +253,14 @@ class Engine:
 
     # -- connections ------------------------------------------------------------------------------
 
-    def _make_market_connection(self) -> Connection:
+    def _make_market_trial(self) -> Connection:
+        # As long as each of the other tries to get a first book.
+        seconds = self._settings.liveness.first_book or _TRIAL_SECONDS
+        return self._make_market_connection(
+            Trial(seconds, opened=self._trial_opened, failed=self._trial_failed)
+        )
+
+    def _make_market_connection(self, trial: Trial | None = None) -> Connection:
         number = self._next_number()
         return self._connection(
             number,
@@ -244,19 +274,40 @@ class Engine:
             ),
             spacing=self._spacings["market"],
             observes=self.interest.observes,
+            trial=trial,
         )
 
-    def _ask_elsewhere(self, connection: Connection, ids: list[str]) -> bool:
-        """Have a fresh connection ask for ids. In the thread of ``connection``."""
-        if not acquire_unless(self.lock, lambda: self.closed):
-            return False
+    def _ask_elsewhere(self, connection: Connection, ids: list[str]) -> list[str] | None:
+        """Have a fresh connection opened for ids. In the thread of ``connection``."""
+        if not self.lock.acquire(timeout=_LOCK_SECONDS):
+            return None
         try:
+            if self.closed:
+                return []
             return self._shards[connection.channel].ask_elsewhere(connection, ids)
         finally:
             self.lock.release()
-            if self.closed:
-                # close() may have come in between, and not seen the fresh one.
-                self._request_close()
+            self._close_what_came_late()
+
+    def _trial_opened(self, connection: Connection) -> None:
+        self._settle_trial(connection, self._shards[connection.channel].opened)
+
+    def _trial_failed(self, connection: Connection) -> None:
+        self._settle_trial(connection, self._shards[connection.channel].failed)
+
+    def _settle_trial(self, connection: Connection, settle: Callable[[Connection], None]) -> None:
+        # Nothing is read here yet, so this thread may wait.
+        if acquire_unless(self.lock, lambda: self.closed):
+            try:
+                settle(connection)
+            finally:
+                self.lock.release()
+                self._close_what_came_late()
+
+    def _close_what_came_late(self) -> None:
+        if self.closed:
+            # close() may have come in between, and not seen the latest connection.
+            self._request_close()
 
     def _make_user_connection(self, since: int | None = None) -> Connection:
         settings = self._settings
@@ -316,8 +367,10 @@ class Engine:
         observes: Callable[[type[Event]], bool],
         check: Callable[[], None] | None = None,
         recovery: Recovery | None = None,
+        trial: Trial | None = None,
     ) -> Connection:
         settings = self._settings
+        self.budget.expect(connections=number)
         router = Router(
             self.observed,
             observes,
@@ -339,6 +392,7 @@ class Engine:
             ask_elsewhere=self._ask_elsewhere,
             check=check,
             recovery=recovery,
+            trial=trial,
         )
 
     def _notify(self) -> None:
@@ -390,7 +444,9 @@ class Engine:
         """Whether there are connections and every one of them is open."""
         connections = self.connections()
         return bool(connections) and all(
-            connection.state is ConnectionState.OPEN for connection in connections
+            connection.state is ConnectionState.OPEN
+            for connection in connections
+            if not connection.on_trial
         )
 
     def health(self) -> Health:

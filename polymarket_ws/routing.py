@@ -70,11 +70,13 @@ class Want:
         mailbox: the consumer's.
         wishes: the classes wanted of each key.
         last_chance: whether the keys were never answered on another connection.
+        told: whether the keys stalled on another connection, which was told.
     """
 
     mailbox: Mailbox
     wishes: Mapping[str, Kinds]
     last_chance: bool = False
+    told: bool = False
 
 
 class _Lane:

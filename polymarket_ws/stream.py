@@ -13,6 +13,7 @@ import attrs
 from polymarket_ws.delivery import Mailbox
 from polymarket_ws.errors import (
     ClientClosed,
+    ConnectionFailed,
     PolymarketWSError,
     StreamClosed,
     StreamGap,
@@ -228,22 +229,29 @@ class Feed:
         engine = self._engine
         with engine.lock:
             self._check_open()
+            held = wanted = self._wishes
+            bare_before = self._bare
             try:
-                while True:
-                    held = self._wishes
-                    wanted = change(held)
-                    bare = _bare(wanted, self._bare)
-                    asked = (self._mailbox, _difference(held, wanted))
-                    # A signal handler may have changed this feed since: then once more. No
-                    # call from the look to the end of append: what a feed holds and what is
-                    # asked for change together.
-                    if self._wishes is held:
-                        self._wishes = wanted
-                        self._bare = bare
-                        engine.asked.append(asked)
-                        return
-            finally:
-                engine.obey()
+                try:
+                    while True:
+                        held, bare_before = self._wishes, self._bare
+                        wanted = change(held)
+                        bare = _bare(wanted, self._bare)
+                        asked = (self._mailbox, _difference(held, wanted))
+                        # A signal handler may have changed this feed since: then once more. No
+                        # call from the look to the end of append: what a feed holds and what is
+                        # asked for change together.
+                        if self._wishes is held:
+                            self._wishes = wanted
+                            self._bare = bare
+                            engine.asked.append(asked)
+                            return
+                finally:
+                    engine.obey()
+            except ConnectionFailed:
+                if self._wishes is wanted:
+                    self._wishes, self._bare = held, bare_before
+                raise
 
 
 _Wishes = Mapping[str, Mapping[str, Kinds]]

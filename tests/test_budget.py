@@ -38,6 +38,15 @@ def test_read_events_do_not_count_towards_the_sum() -> None:
     assert put(other, *range(10)) == 0
 
 
+def test_sum_is_looked_at_often_enough_for_any_number_of_connections() -> None:
+    budget = Budget(Delivery(max_events=1000))
+    budget.excess()
+    assert not budget.is_due(10, 0)
+    budget.expect(connections=200)
+    assert budget.is_due(10, 0)
+    assert not budget.is_due(4, 0)
+
+
 def test_closed_mailbox_does_not_count_towards_the_sum() -> None:
     budget = Budget(Delivery(max_events=10))
     closed, abandoned, other = (Mailbox(Delivery(), budget) for _ in range(3))

@@ -130,14 +130,11 @@ def test_pongs_without_a_book_lead_to_a_fresh_connection_and_then_to_a_word(
             ("subscribe", ["1", "2"]),
         ]
         assert operations(server.talks[1]) == [("first", ["1", "2"])]
-        assert [(type(event).__name__, event.connection) for event in events] == [
-            ("Connected", 1),
-            ("Subscribed", 1),
-            ("Unsubscribed", 1),
-            ("Connected", 2),
-            ("Subscribed", 2),
-            ("SubscriptionStalled", 2),
-        ]
+        told = [(type(event).__name__, event.connection) for event in events]
+        assert told[:2] == [("Connected", 1), ("Subscribed", 1)]
+        # Two threads tell of the move.
+        assert sorted(told[2:4]) == [("Connected", 2), ("Unsubscribed", 1)]
+        assert told[4:] == [("Subscribed", 2), ("SubscriptionStalled", 2)]
         assert all(event.asset_ids == ("1", "2") for event in events)
         assert client.health().pending == ("1", "2")
         # Nobody needs the first connection any more, and nothing goes round in circles.

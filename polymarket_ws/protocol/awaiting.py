@@ -46,6 +46,7 @@ class Awaiting:
         self._moves = moves
         self._asked_again: set[str] = set()
         self._last_chances: set[str] = set()
+        self._told: set[str] = set()
         self._came: set[str] = set()
         self.since: dict[str, float] = {}
         self.stalled: dict[str, None] = {}
@@ -53,26 +54,41 @@ class Awaiting:
     def asked(self, ids: Iterable[str], now: float) -> None:
         """Note that ids were asked for."""
         for key in ids:
+            self._came.discard(key)
+            if key in self._told:
+                self.stalled[key] = None
+                continue
             # Re-inserted, so that the oldest stays the first.
             self.since.pop(key, None)
             self.since[key] = now
-            self._came.discard(key)
 
     def asked_anew(self, ids: Iterable[str]) -> None:
         """Note that ids are asked for because somebody came or came back: all begins again."""
         for key in ids:
             self._asked_again.discard(key)
+            self._told.discard(key)
             self.stalled.pop(key, None)
 
     def grant_last_chance(self, ids: Iterable[str]) -> None:
         """Note that ids were asked for elsewhere before."""
         self._last_chances.update(ids)
 
+    def was_told(self, ids: Iterable[str]) -> None:
+        """Note that ids stalled elsewhere and were told as that: they are not watched again."""
+        self._told.update(ids)
+
+    def keep(self, ids: Iterable[str]) -> None:
+        """Forget what is known of ids that are not among those that are wanted."""
+        wanted = set(ids)
+        self._last_chances &= wanted
+        self._told &= wanted
+
     def came(self, key: str) -> None:
         """Note a snapshot."""
         self.since.pop(key, None)
         self.stalled.pop(key, None)
         self._last_chances.discard(key)
+        self._told.discard(key)
         self._came.add(key)
 
     def left(self, ids: Iterable[str]) -> None:
@@ -82,6 +98,7 @@ class Awaiting:
             self.stalled.pop(key, None)
             self._asked_again.discard(key)
             self._last_chances.discard(key)
+            self._told.discard(key)
             self._came.discard(key)
 
     def stop(self) -> None:

@@ -54,7 +54,7 @@ class Session:
         connection: its number, for lifecycle events.
         recovers: whether what a gap hides is fetched; ``None`` where nothing could be.
         others: what the channel's other connections have asked the server for. An id is not
-            asked for here until it was left there: the server never has it twice.
+            asked for here before another connection has written that it leaves it.
         moves: whether ids that are never answered here are asked for elsewhere.
 
     Attributes:
@@ -212,6 +212,7 @@ class Session:
             # Those still to come are not decoded, so they would be missed for ever.
             self._awaiting.stop()
         self._subscribing.want(ids, features=self._dialect.features(kinds), anything=bool(kinds))
+        self._awaiting.keep(self._subscribing.wanted)
         self._schedule(now)
 
     def refresh(self, ids: Iterable[str], now: float) -> None:
@@ -224,6 +225,10 @@ class Session:
     def grant_last_chance(self, ids: Iterable[str]) -> None:
         """Note that ids were never answered on another connection."""
         self._awaiting.grant_last_chance(ids)
+
+    def was_told(self, ids: Iterable[str]) -> None:
+        """Note that ids stalled on another connection, and that this was told."""
+        self._awaiting.was_told(ids)
 
     def _schedule(self, now: float) -> None:
         if self._open and self._wish_due is None and not self._subscribing.settled:
@@ -364,7 +369,6 @@ class Session:
                 )
             )
         self._awaiting.left(difference.removed)
-        self._awaiting.asked_anew(difference.added)
         if self._dialect.snapshot in self._decoder.wanted:
             self._awaiting.asked(difference.again + difference.added, now)
         if self._subscribing.begun:
@@ -373,10 +377,13 @@ class Session:
             # Another connection is about to leave what is wanted here.
             self._wish_due = now + COALESCE_SECONDS
 
-    def give_up(self, ids: Iterable[str], received_at: float) -> SubscriptionStalled:
-        """Return what to tell of ids that could not be asked for elsewhere."""
-        self._awaiting.stalled.update(dict.fromkeys(ids))
-        return self._stalled(ids, received_at)
+    def give_up(self, ids: Iterable[str], received_at: float) -> SubscriptionStalled | None:
+        """Return what to tell of ids that could not be asked for elsewhere, if anything."""
+        given_up = [key for key in ids if key in self.sent and self._awaiting.lacks(key)]
+        if not given_up:
+            return None
+        self._awaiting.stalled.update(dict.fromkeys(given_up))
+        return self._stalled(given_up, received_at)
 
     def _stalled(self, ids: Iterable[str], received_at: float) -> SubscriptionStalled:
         return SubscriptionStalled(

@@ -100,7 +100,7 @@ class Audit:
     the exchange is which of the program is found by what was sent on it.
 
     A ``Dropped`` that stands between two events of one connection is checked to the number. One
-    that grew over the end of a connection is taken at its word.
+    that names assets of several connections, or grew over the end of one, is taken at its word.
 
     Args:
         event_types: the wire's names of what the stream wants.
@@ -123,6 +123,8 @@ class Audit:
         self._gone: set[int] = set()
         self._sent = self._delivered = self._dropped = self._in_gaps = 0
         self._not_asked_for = self._lost = self._strange = self._failures = 0
+        #: Told as dropped, of one of several connections.
+        self._shared = 0
         self._first: str | None = None
 
     def sent(self, message: Sent) -> None:
@@ -209,11 +211,17 @@ class Audit:
     # -- events --------------------------------------------------------------------------------
 
     def _note_dropped(self, event: Dropped) -> None:
-        for link in self._links.values():
-            if not event.asset_ids or link.asset_ids.intersection(event.asset_ids):
-                link.dropped += event.count
-                return
-        self._dropped += event.count
+        meant = [
+            link
+            for link in self._links.values()
+            if not event.asset_ids or link.asset_ids.intersection(event.asset_ids)
+        ]
+        if len(meant) == 1:
+            meant[0].dropped += event.count
+        elif meant:
+            self._shared += event.count
+        else:
+            self._dropped += event.count
 
     def _take(self, event: Event) -> None:
         wire = event.to_dict()
@@ -262,8 +270,13 @@ class Audit:
         self._delivered += 1
         self._dropped += min(missing, link.dropped)
         if missing > link.dropped:
-            self._lost += missing - link.dropped
-            self._note(f"{missing - link.dropped} events before {str(wanted)[:200]} are missing")
+            shared = min(missing - link.dropped, self._shared)
+            self._shared -= shared
+            self._dropped += shared
+            lost = missing - link.dropped - shared
+            if lost:
+                self._lost += lost
+                self._note(f"{lost} events before {str(wanted)[:200]} are missing")
         elif missing < link.dropped:
             self._strange += link.dropped - missing
             self._note(f"{link.dropped} were told as dropped, and {missing} are missing")

@@ -22,6 +22,8 @@ from collections.abc import Callable, Container
 from enum import Enum
 from urllib.parse import urlsplit
 
+import attrs
+
 from polymarket_ws.errors import (
     AuthenticationFailed,
     ConnectionFailed,
@@ -41,7 +43,7 @@ from polymarket_ws.transport.opening import Opened, Opener, OpeningFailed
 from polymarket_ws.transport.readiness import Readiness
 from polymarket_ws.transport.spacing import Spacing
 
-__all__ = ["Connection", "ConnectionState"]
+__all__ = ["Connection", "ConnectionState", "Trial"]
 
 logger = logging.getLogger("polymarket_ws.connection")
 
@@ -76,6 +78,21 @@ class _Unwanted(Exception):
     """Nobody wants anything of this connection any more."""
 
 
+@attrs.frozen
+class Trial:
+    """What a fresh connection is opened for.
+
+    Attributes:
+        seconds: how long it may take.
+        opened: called in the connection's thread once it is open.
+        failed: called in the connection's thread when it will never be.
+    """
+
+    seconds: float
+    opened: Callable[[Connection], None]
+    failed: Callable[[Connection], None]
+
+
 class Connection:
     """One numbered connection of a client, over all its reconnects.
 
@@ -90,8 +107,11 @@ class Connection:
         connect_timeout: seconds from its turn to the first success; ``None``: no limit.
         changed: called in the connection's thread after its state changed.
         failed: called in the connection's thread with the error that ended it.
-        ask_elsewhere: called in the connection's thread with ids that were never answered;
-            has them asked for on a fresh connection, or returns False.
+        ask_elsewhere: called in the connection's thread with ids that were never answered. Has
+            them asked for on a fresh connection, and returns those for which that cannot be, or
+            ``None`` if it must be asked again.
+        trial: makes it a connection that nobody wants anything of before it is open, and whose
+            failure is nobody's.
         check: asks, before the first attempt, whether the credentials are accepted; raises
             ``AuthenticationFailed`` if not, another error of ours if nobody can tell.
         recovery: fetches what a gap hid.
@@ -110,9 +130,10 @@ class Connection:
         connect_timeout: float | None,
         changed: Callable[[], None],
         failed: Callable[[PolymarketWSError], None],
-        ask_elsewhere: Callable[[Connection, list[str]], bool],
+        ask_elsewhere: Callable[[Connection, list[str]], list[str] | None],
         check: Callable[[], None] | None = None,
         recovery: Recovery | None = None,
+        trial: Trial | None = None,
     ) -> None:
         self.number = number
         self._url = url
@@ -127,6 +148,8 @@ class Connection:
         self._changed = changed
         self._failed = failed
         self._ask_elsewhere = ask_elsewhere
+        self._trial = trial
+        self._given_up: deque[list[str]] = deque()
         self._check = check
         self._are_credentials_right = False
         self._recovery = recovery
@@ -178,6 +201,11 @@ class Connection:
         """Have the thread look around: a mailbox was closed."""
         self._readiness.wake()
 
+    def give_up(self, ids: list[str]) -> None:
+        """Have it told that ids stalled: there was no other connection for them."""
+        self._given_up.append(ids)
+        self._readiness.wake()
+
     def request_close(self) -> None:
         """Ask the thread to end. From any thread, a signal handler or a finalizer."""
         self._stopping = True
@@ -205,6 +233,11 @@ class Connection:
     def ended(self) -> bool:
         """Whether the thread takes no wishes any more."""
         return self._ended
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether it is to be opened for what another connection still carries."""
+        return self._trial is not None
 
     @property
     def on_the_wire(self) -> Container[str]:
@@ -279,6 +312,11 @@ class Connection:
         for want in wishes:
             self._router.want(want, connected=None, sent=())
         self.last_error = str(error)
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            logger.debug("connection %d was in vain: %s", self.number, error)
+            trial.failed(self)
+            return
         self._router.fail(error)
         self._failed(error)
 
@@ -287,7 +325,7 @@ class Connection:
         # Many connections take a while to open one by one, which is nobody's failure: the
         # time of each begins with its turn.
         self._await_turn()
-        timeout = self._connect_timeout
+        timeout = self._connect_timeout if self._trial is None else self._trial.seconds
         limit = None if timeout is None else time.monotonic() + timeout
         if self._check is not None:
             self._check_credentials(self._check, limit)
@@ -304,11 +342,14 @@ class Connection:
             wait = self._reconnecting.wait(now, retry_after=retry_after, not_now=not_now)
             self._set_state(ConnectionState.BACKING_OFF)
             self._pause(now + wait if limit is None else min(now + wait, limit))
+            waited_from = time.monotonic()
             self._await_turn()
+            if limit is not None:
+                limit += time.monotonic() - waited_from
             if limit is not None and time.monotonic() >= limit:
                 attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
                 raise ConnectionFailed(
-                    f"no connection to {self._host} within {self._connect_timeout:g} s "
+                    f"no connection to {self._host} within {timeout:g} s "
                     f"({attempts}); the last: {self.last_error}"
                 )
 
@@ -380,6 +421,8 @@ class Connection:
             again.update(dict.fromkeys(unknown))
             if want.last_chance:
                 self._session.grant_last_chance(want.wishes)
+            if want.told:
+                self._session.was_told(want.wishes)
             changed = True
         if changed:
             self._session.want(
@@ -389,10 +432,19 @@ class Connection:
             awaited = self._session.awaited
             self._session.refresh([key for key in again if key not in awaited], now)
             self._flush_events()
-        if not self._router.idle:
+        while self._given_up:
+            self._tell_stalled(self._given_up.popleft())
+        if not self._router.idle or self._trial is not None:
             self._unwanted_since = None
         elif self._unwanted_since is None:
             self._unwanted_since = now
+
+    def _tell_stalled(self, ids: list[str]) -> None:
+        event = self._session.give_up(ids, time.time())
+        if event is not None:
+            self._router.tell(event, event.asset_ids)
+            self._router.odd.append(event)
+            self._flush_events()
 
     def _connected_for_newcomers(self) -> Connected | None:
         if self.state is not ConnectionState.OPEN:
@@ -463,6 +515,9 @@ class Connection:
             self._note_opened(time.monotonic(), time.time())
             self._flush_events()
             self._set_state(ConnectionState.OPEN)
+            trial, self._trial = self._trial, None
+            if trial is not None:
+                trial.opened(self)
             end = conversation.hold()
             self._suspect_the_credentials(end)
             line.bid_farewell(end)

@@ -28,6 +28,9 @@ _LAST_WORDS_SECONDS = 0.25
 _FULL_BYTES = READ_BYTES * 3 // 4
 _READS_A_TURN = 4
 
+#: When a user's thread changes wishes at the same moment.
+_ASK_AGAIN_SECONDS = 0.05
+
 #: What an event fetched over REST counts as in a mailbox.
 _RECOVERED_BYTES = 1024
 
@@ -48,7 +51,8 @@ class Conversation:
         session: what is said.
         router: who is told.
         recovery: what a gap hid; ``None`` where nothing is recovered.
-        ask_elsewhere: has ids asked for on a fresh connection; False if that cannot be.
+        ask_elsewhere: has ids asked for on a fresh connection. Returns those for which that
+            cannot be, or ``None`` if it must be asked again a moment later.
         wait: waits for the socket.
         flush: hands over what the router has queued.
         is_stopping: whether the thread was asked to end.
@@ -61,7 +65,7 @@ class Conversation:
         session: Session,
         router: Router,
         recovery: Recovery | None,
-        ask_elsewhere: Callable[[list[str]], bool],
+        ask_elsewhere: Callable[[list[str]], list[str] | None],
         wait: _Wait,
         flush: Callable[[], None],
         is_stopping: Callable[[], bool],
@@ -109,6 +113,8 @@ class Conversation:
         if self._session.leaving and not line.pending:
             self._session.leaving = ()
         deadlines = [self._session.next_deadline(), line.deadline]
+        if self._session.unanswered:
+            deadlines.append(now + _ASK_AGAIN_SECONDS)
         if self._recovery is not None:
             deadlines.append(self._recovery.deadline)
         until = min((when for when in deadlines if when is not None), default=None)
@@ -127,20 +133,28 @@ class Conversation:
 
         A process that was stopped for a while finds its limits passed and its socket full.
         """
-        data, end = self._line.receive()
-        if not data:
-            return end or End(ABNORMAL, silence)
-        return self._take(data) or end or self._still_silent()
-
-    def _still_silent(self) -> End | None:
-        """Return the end if what came does not count, such as a PONG where data is missed."""
-        silence = self._session.silent(time.monotonic())
-        return None if silence is None else End(ABNORMAL, silence)
+        until = time.monotonic() + _LAST_WORDS_SECONDS
+        while not self._is_stopping() and time.monotonic() < until:
+            data, broken = self._line.receive()
+            end = (self._take(data) if data else None) or broken
+            if end is not None:
+                return end
+            # Looked at anew: what came may not count, such as a PONG where data is missed, or
+            # may be no whole frame yet.
+            still = self._session.silent(time.monotonic())
+            if still is None or not data:
+                return None if still is None else End(ABNORMAL, still)
+        return End(ABNORMAL, silence)
 
     def _move_the_unanswered(self) -> None:
-        ids, self._session.unanswered = self._session.unanswered, []
-        if not self._ask_elsewhere(ids):
-            self._tell(self._session.give_up(ids, time.time()))
+        session = self._session
+        left = self._ask_elsewhere(session.unanswered)
+        if left is None:
+            return
+        session.unanswered = []
+        told = session.give_up(left, time.time())
+        if told is not None:
+            self._tell(told)
             self._flush()
 
     def _route_recovered(self, recovery: Recovery, now: float) -> None:

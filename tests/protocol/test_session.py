@@ -547,8 +547,36 @@ def test_what_cannot_be_asked_elsewhere_is_told() -> None:
     talk.due(30.0, WALL)
     talk.due(60.0, WALL)
     event = talk.give_up(talk.unanswered, WALL)
+    assert event is not None
     assert event.asset_ids == ("2",)
-    assert talk.stalled == ("2",)
+    hear(talk, book("2"), 61.0)
+    assert talk.give_up(["2", "9"], WALL) is None
+    assert talk.stalled == ()
+
+
+def test_what_was_told_elsewhere_is_not_watched_again() -> None:
+    talk = Session(MarketDialect(), PATIENT, connection=3, moves=True)
+    talk.want(["2"], BOOKS, 0.0)
+    talk.was_told(["2"])
+    talk.opened(0.0, WALL)
+    talk.due(0.0, WALL)
+    assert (talk.stalled, talk.pending) == (("2",), ("2",))
+    frames, events = talk.due(1000.0, WALL)
+    assert (without_pings(frames), events, talk.unanswered) == ([], [], [])
+    talk.refresh(["2"], 1000.0)
+    talk.due(1000.05, WALL)
+    assert without_pings(talk.due(1030.05, WALL)[0]) == AGAIN
+
+
+def test_a_last_chance_ends_with_the_wish() -> None:
+    talk = Session(MarketDialect(), PATIENT, connection=3, moves=True)
+    talk.grant_last_chance(["2"])
+    talk.want(["1"], BOOKS, 0.0)
+    talk.want(["1", "2"], BOOKS, 0.0)
+    talk.opened(0.0, WALL)
+    talk.due(0.0, WALL)
+    hear(talk, book("1"), 1.0)
+    assert without_pings(texts(talk, 30.0)) == AGAIN
 
 
 def test_pending_names_what_was_not_asked_for_yet() -> None:

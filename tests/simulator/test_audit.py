@@ -164,6 +164,18 @@ def test_two_connections_are_told_apart_by_what_they_carry(run: Run) -> None:
     assert run.counts() == {"delivered": 3, "in_gaps": 1}
 
 
+def test_drop_may_be_of_several_connections(run: Run) -> None:
+    run.connect("1", connection=1)
+    run.connect("2", connection=2)
+    for number in range(3):
+        run.send(trade(number, "1"), connection=1)
+        run.send(trade(number, "2"), connection=2)
+    run.receive(trade(0, "1"), trade(0, "2"), Dropped(count=2, asset_ids=("1", "2")))
+    run.receive(trade(2, "1"), trade(2, "2"))
+    assert run.counts() == {"delivered": 4, "dropped": 2}
+    assert run.audit.account().is_clean
+
+
 def test_entries_and_types_that_nobody_wants_are_not_asked_for(run: Run) -> None:
     def change(*asset_ids: str) -> PriceChange:
         return PriceChange(
