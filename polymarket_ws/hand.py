@@ -90,10 +90,6 @@ class Hand:
         """Return how many events were not read yet."""
         return self.size - self.position
 
-    def bytes_left(self) -> int:
-        """Return their wire bytes."""
-        return self.offsets[-1] - self.offsets[self.position]
-
     def read(self, position: int) -> Tally:
         """Return what was read when this hand was at ``position``."""
         if position == self.size:
