@@ -26,7 +26,7 @@ _MOST_LEVELS = 20_000
 class Journal:
     """The last book of one token, and what changed since."""
 
-    __slots__ = ("book", "changes", "limit", "tick_size", "timestamp")
+    __slots__ = ("book", "changes", "is_broken", "limit", "tick_size", "timestamp")
 
     def __init__(self, book: Book, earlier: Journal | None) -> None:
         self.book = book
@@ -37,6 +37,7 @@ class Journal:
         if self.tick_size is None and earlier is not None:
             self.tick_size = earlier.tick_size
         self.limit = _CHANGES
+        self.is_broken = False
 
     def thin_out(self) -> bool:
         """Keep the latest change of each level; False if there are more than a book can have."""
@@ -49,11 +50,18 @@ class Journal:
         self.limit = max(_CHANGES, 2 * len(self.changes))
         return len(self.changes) <= _MOST_LEVELS
 
-    def rebase(self, event: TickSizeChange | MarketResolved) -> bool:
-        """Take an event that is no change of a level; False if there is no true book."""
+    def rebase(self, event: TickSizeChange | MarketResolved) -> None:
+        """Take an event that is no change of a level.
+
+        Where there is no true book, only the tick size is kept for the next one.
+        """
         folded = self.fold()
         if folded is None:
-            return False
+            self.is_broken = True
+            self.changes = []
+            if isinstance(event, TickSizeChange):
+                self.tick_size = event.new_tick_size
+            return
         if isinstance(event, MarketResolved):
             folded = attrs.evolve(folded, bids=(), asks=(), hash=None)
         elif event.new_tick_size != self.tick_size:
@@ -62,10 +70,11 @@ class Journal:
         self.book = folded
         self.tick_size = folded.tick_size
         self.changes = []
-        return True
 
     def fold(self) -> Book | None:
         """Return the book as it is now, ``None`` if a change could not be applied."""
+        if self.is_broken:
+            return None
         book = OrderBook(self.book.asset_id, tick_size=self.tick_size)
         book.apply(self.book)
         if self.changes:

@@ -348,8 +348,8 @@ class Router:
     def _rebase(self, asset_ids: Iterable[str], event: TickSizeChange | MarketResolved) -> None:
         for asset_id in asset_ids:
             journal = self._journals.get(asset_id)
-            if journal is not None and not journal.rebase(event):
-                del self._journals[asset_id]
+            if journal is not None:
+                journal.rebase(event)
 
     def _journals_of(self, event: MarketResolved) -> list[str]:
         return [

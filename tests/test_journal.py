@@ -67,7 +67,7 @@ def test_tick_size_outlives_the_books_that_do_not_name_it() -> None:
 
 def test_resolved_market_has_an_empty_book() -> None:
     journal = Journal(opening(), None)
-    assert journal.rebase(
+    journal.rebase(
         MarketResolved(
             market="0xabc",
             assets_ids=("1",),
@@ -83,7 +83,7 @@ def test_resolved_market_has_an_empty_book() -> None:
 
 def test_finer_tick_is_in_the_book_of_whoever_joins() -> None:
     journal = Journal(opening(), None)
-    assert journal.rebase(
+    journal.rebase(
         TickSizeChange(
             market="0xabc",
             asset_id="1",
@@ -104,3 +104,21 @@ def test_more_levels_than_a_book_can_have_are_no_book() -> None:
         for n in range(20_001)
     ]
     assert not journal.thin_out()
+
+
+def test_what_could_not_be_folded_still_knows_the_tick_size() -> None:
+    journal = Journal(opening(), None)
+    journal.changes.append(change(40, 1, "?"))
+    assert journal.fold() is None
+    journal.rebase(
+        TickSizeChange(
+            market="0xabc",
+            asset_id="1",
+            timestamp=None,
+            old_tick_size=Decimal("0.01"),
+            new_tick_size=Decimal("0.001"),
+        )
+    )
+    assert journal.fold() is None
+    later = Book(market="0xabc", asset_id="1", timestamp=None, bids=(), asks=())
+    assert Journal(later, journal).tick_size == Decimal("0.001")

@@ -299,9 +299,21 @@ def test_the_reloader_leaves_no_client_behind(project: Project, tmp_path: Path) 
         before = server.health(HEALTH)["process"]
         with server.tab(EVENTS) as tab:
             live(tab)
-            with (folder / "project" / "urls.py").open("a") as source:
-                source.write("# changed\n")
-            tab.rest()
+            over = threading.Event()
+
+            def change() -> None:
+                # Again and again: a change before the reloader's first look is none to it.
+                while not over.wait(0.5):
+                    with (folder / "project" / "urls.py").open("a") as source:
+                        source.write("# changed\n")
+
+            thread = threading.Thread(target=change)
+            thread.start()
+            try:
+                tab.rest()
+            finally:
+                over.set()
+                thread.join()
         until(lambda: connections(project.exchange) == 0)
         project.until_answering(server)
         assert server.health(HEALTH)["process"] != before

@@ -174,7 +174,8 @@ stream.remove("5")
 feed.replace("6")
 print("changed", flush=True)
 sys.stdin.readline()
-print("lost", lost, observed != list(range(len(observed))), client.close(), flush=True)
+closed = client.close()
+print("lost", lost, observed != list(range(len(observed))), closed, flush=True)
 """
 
 
