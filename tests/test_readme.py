@@ -170,6 +170,14 @@ def test_site_tells_a_browser_of_its_market(
         interrupt(process)
 
 
+def test_first_installation_has_the_extras_of_every_command_of_the_readme() -> None:
+    *_, installing, _ = COMMANDS[0].strip().split(" && ")
+    extras = shlex.split(installing)[-1].removeprefix(".[").removesuffix("]").split(",")
+    assert "`polymarket-ws serve --user --demo`" in README
+    # The command line, what serves its page, and the exchange of --demo.
+    assert {"cli", "flask", "simulator"} <= set(extras)
+
+
 @interrupted
 def test_main_command_without_a_terminal_prints_lines_until_interrupted() -> None:
     *_, installing, running = COMMANDS[0].strip().split(" && ")

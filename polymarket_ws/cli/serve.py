@@ -40,6 +40,14 @@ _CLOSE_SECONDS: Final = 1.0
 #: Looks for its end this often, in seconds, as socketserver does.
 _POLL_SECONDS: Final = 0.25
 
+_WRONG_KEY: Final = (
+    "This key is not the one of this run. Open the address that polymarket-ws serve printed last.\n"
+)
+
+_NO_FLASK: Final = (
+    'serve needs Flask: pip install "polymarket-ws[flask]", or pip install -e ".[flask]" in a clone'
+)
+
 
 @attrs.frozen(kw_only=True)
 class _Shown:
@@ -104,9 +112,7 @@ def serve(
     except ModuleNotFoundError as error:
         if error.name not in ("flask", "werkzeug"):
             raise
-        raise click.ClickException(
-            'serve needs Flask: pip install "polymarket-ws[flask]"'
-        ) from error
+        raise click.ClickException(_NO_FLASK) from error
     extension = PolymarketWS()
     with ExitStack() as stack:
         # Wherever it comes from now on, Ctrl-C is how this ends.
@@ -169,7 +175,7 @@ def _serve(
 def _application(
     extension: PolymarketWS, shown: _Shown, key: str | None, port: int, *, guarded: bool
 ) -> Flask:
-    from flask import Flask, abort, redirect, request
+    from flask import Flask, Response, abort, redirect, request
 
     app = Flask("polymarket_ws", static_folder=None)
     app.config.update(
@@ -194,13 +200,18 @@ def _application(
         # Off the address bar, the history and the referrer, into a cookie.
         if key is None or request.path != "/" or "key" not in request.args:
             return None
+        if not is_key(request.args["key"]):
+            # The cookie of a window that was opened with the right one stays as it is.
+            return Response(_WRONG_KEY, 403, content_type="text/plain; charset=utf-8")
         response = redirect("/?user=1")
-        response.set_cookie(cookie, request.args["key"], httponly=True, samesite="Strict")
+        response.set_cookie(cookie, key, httponly=True, samesite="Strict")
         return response
 
-    def has_key() -> bool:
-        given = request.args.get("key") or request.cookies.get(cookie, "")
+    def is_key(given: str) -> bool:
         return key is not None and hmac.compare_digest(given.encode(), key.encode())
+
+    def has_key() -> bool:
+        return is_key(request.args.get("key") or request.cookies.get(cookie, ""))
 
     extension.allow_user(has_key)
     extension.init_app(app)

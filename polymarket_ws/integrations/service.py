@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -29,6 +30,9 @@ logger = logging.getLogger("polymarket_ws.integrations")
 #: Where one process serves one request at a time, a response must end before the server takes
 #: the process for hung (gunicorn: 30 s) and give way to other requests.
 _ALONE_SECONDS: Final = 15.0
+
+#: The advice of a look-up, which is for programmers.
+_LOOKUP: Final = re.compile(r'lookup\("([^"]*)"\)')
 
 #: Who may see an account is asked again this often.
 _USER_SECONDS: Final = 300.0
@@ -137,14 +141,14 @@ class Service:
             return _refused(404, "this server shows no account")
         words = list(dict.fromkeys(word for word in wanted if word))
         if not (words or user or self._catalogue.is_limited):
-            return _refused(400, "name a market: events?market=<slug, address or id>")
+            return _refused(400, "No market was named. Add ?market=… to the address.")
         if len(words) > self.options.limits.markets:
             return _refused(400, f"at most {self.options.limits.markets} markets at once")
         try:
             markets = self._markets(words)
             _, broadcast = self._started()
         except NotShown as error:
-            return _refused(error.status, str(error))
+            return _refused(error.status, _for_visitors(str(error)))
         except PolymarketWSError as error:
             # Its text is for whoever runs the server: it may name hosts.
             logger.warning("a browser is put off: %s", error)
@@ -271,6 +275,12 @@ class PerProcess:
         """Close the service of this process, if it was used."""
         service = self._services.get(os.getpid())
         return service is None or service.close(timeout)
+
+
+def _for_visitors(text: str) -> str:
+    """Return what a look-up says without the Python that it advises."""
+    text = text.replace("lookup() takes", "a market is named by")
+    return _LOOKUP.sub(r"\1", text)
 
 
 def _refused(status: int, text: str) -> Answer:

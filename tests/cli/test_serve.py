@@ -92,6 +92,10 @@ def test_orders_are_shown_to_who_has_the_printed_address_only() -> None:
         url, _, key = printed.partition("/?key=")
         assert got(url, "/events?user=1")[0] == 403
         assert got(url, "/events?user=1&key=guessed")[0] == 403
+        for wrong in ("guessed", "", "%C3%BC", "%ED%A0%80", f"{key}x"):
+            status, headers, body = got(url, f"/?key={wrong}")
+            assert (status, headers["Set-Cookie"]) == (403, None)
+            assert body.startswith(b"This key is not the one of this run.")
         status, headers, _ = got(url, f"/?key={key}")
         assert (status, headers["Location"]) == (302, "/?user=1")
         cookie = headers["Set-Cookie"]
@@ -170,7 +174,10 @@ def test_without_flask_it_says_what_to_install() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr == ('polymarket-ws: serve needs Flask: pip install "polymarket-ws[flask]"\n')
+    assert done.stderr == (
+        'polymarket-ws: serve needs Flask: pip install "polymarket-ws[flask]", '
+        'or pip install -e ".[flask]" in a clone\n'
+    )
 
 
 def test_health_is_that_of_the_process(exchange: Exchange) -> None:

@@ -396,8 +396,11 @@ def test_a_head_request_is_answered_and_costs_nothing(exchange: Exchange) -> Non
     app = flask.Flask("site")
     app.config["POLYMARKET_ENDPOINTS"] = exchange.url
     extension = PolymarketWS(app)
-    answer = app.test_client().head(f"/polymarket/events?market={exchange.markets[0].slug}")
-    assert answer.status_code == 200
+    http = app.test_client()
+    answer = http.head(f"/polymarket/events?market={exchange.markets[0].slug}")
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert http.head("/polymarket/events?market=no-such-market").status_code == 404
+    assert http.get("/polymarket/health").get_json()["browsers"] == 0
     assert exchange.connections == ()
     assert extension.close(app)
 

@@ -103,6 +103,24 @@ def test_two_names_of_one_market_are_one_market(service: Service, exchange: Exch
     assert market["slug"] == info.slug
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "No market was named. Add ?market=… to the address."),
+        (["no-such-market"], "Copy the address of its page, https://polymarket.com/event/…, or"),
+        (["no such market"], "a market is named by the address of a market's page, such as https"),
+    ],
+)
+def test_a_refusal_is_for_visitors_and_has_no_python_in_it(
+    service: Service, words: list[str], said: str
+) -> None:
+    answer = service.events(words)
+    assert answer.status in (400, 404)
+    text = json_of(answer)["data"]["message"]
+    assert said in text
+    assert "lookup(" not in text
+
+
 def test_the_client_is_one_and_closed_with_the_service(
     service: Service, exchange: Exchange
 ) -> None:

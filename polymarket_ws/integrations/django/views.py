@@ -9,7 +9,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.views.decorators.http import require_GET, require_safe
+from django.views.decorators.http import require_safe
 
 from polymarket_ws.integrations.answers import Answer
 from polymarket_ws.integrations.django.apps import installed
@@ -28,7 +28,7 @@ _NOTICES_DISCONNECTS = django.VERSION >= (5, 0)
 # and asking the project who may see the account may take their time. What goes on is the body.
 # Not atomic: with ATOMIC_REQUESTS each browser would begin a transaction for nothing.
 @transaction.non_atomic_requests
-@require_GET
+@require_safe
 def events(request: HttpRequest) -> HttpResponseBase:
     """Return Server-Sent Events; see docs/reference/sse.md."""
     app = installed()
@@ -50,6 +50,10 @@ def events(request: HttpRequest) -> HttpResponseBase:
     if not isinstance(answer.body, EventBody):
         return _response(answer)
     body = answer.body
+    if request.method == "HEAD":
+        # The page asks so which of several names is the wrong one. Nobody iterates: no browser.
+        body.close()
+        return _with_headers(HttpResponse(status=answer.status), answer)
     return _with_headers(
         StreamingHttpResponse(
             AsyncEvents(body) if under_asgi else ThreadEvents(body), status=answer.status

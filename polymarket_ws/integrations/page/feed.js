@@ -92,6 +92,8 @@ export class Feed {
     this.dropped = { browser: 0, server: 0 };
     /** What the server said went wrong; empty when all is well again. */
     this.complaint = "";
+    /** Whether the server said that what is asked for makes no sense: asking again is no use. */
+    this.refused = false;
     /** Whether it was ever told what it is subscribed to. */
     this.told = false;
     /** Whether the server tells of the user's orders. */
@@ -183,6 +185,7 @@ export class Feed {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = 0;
     this.#source?.close();
+    this.refused = false;
     this.#openedAt = Date.now();
     const source = new EventSource(this.#address());
     this.#source = source;
@@ -216,7 +219,7 @@ export class Feed {
 
   #tick(now) {
     const waits = now - this.#openedAt;
-    if (waits > Feed.quietMs && now - this.#heardAt > Feed.quietMs) {
+    if (!this.refused && waits > Feed.quietMs && now - this.#heardAt > Feed.quietMs) {
       this.#open();
     } else if (this.link !== "away" && waits > Feed.answerMs && this.#heardAt < this.#openedAt) {
       this.#move("away");
@@ -229,7 +232,7 @@ export class Feed {
     if (source !== this.#source) return;
     this.#move("away");
     if (source.readyState !== EventSource.CLOSED) return;
-    this.#askWhy(source.url);
+    this.#askWhy(source);
     clearTimeout(this.#retryTimer);
     // Spread, so that not every page in the world comes back in the same moment.
     this.#retryTimer = setTimeout(() => this.#open(), this.#retryMs * (0.5 + Math.random() / 2));
@@ -237,7 +240,8 @@ export class Feed {
   }
 
   // An EventSource does not tell what it was answered: only then it is worth another request.
-  async #askWhy(url) {
+  async #askWhy(source) {
+    const { url } = source;
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(Feed.answerMs) });
       if (answer.ok) return await answer.body?.cancel();
@@ -248,6 +252,11 @@ export class Feed {
         this.#userRefused = true;
         this.account.complaint = text;
       } else if (!(await this.#leaveOutUnknown())) {
+        if (answer.status === 400 && source === this.#source) {
+          clearTimeout(this.#retryTimer);
+          this.#retryTimer = 0;
+          this.refused = true;
+        }
         this.#complain(text);
       }
     } catch {

@@ -13,7 +13,7 @@ const WIDE_SPREAD = 0.1;
 /**
  * @typedef {[price: string, size: string]} Level
  * @typedef {{condition_id: string, question?: string, slug?: string, outcomes?: string[],
- *   asset_ids?: string[], tick_size?: string | null}} MarketFacts
+ *   asset_ids?: string[], tick_size?: string | null, closed?: boolean}} MarketFacts
  * @typedef {{asset_id: string, outcome: string, price: string, size: string, side: string,
  *   timestamp: number}} Trade
  */
@@ -79,6 +79,8 @@ export class MarketState {
     /** @type {Trade[]} newest first */ this.trades = [];
     /** @type {string | null} */ this.winner = null;
     this.resolved = false;
+    /** Whether it was settled before this page was told of it: then nobody says who won. */
+    this.closed = false;
     /** What the server said went wrong with this market; empty when there are books again. */
     this.complaint = "";
     /** Unix milliseconds of the first price on this page, and of the newest event. */
@@ -95,6 +97,7 @@ export class MarketState {
     this.question = facts.question || facts.slug || this.question || `${this.id.slice(0, 10)}…`;
     this.slug = facts.slug ?? this.slug;
     this.tick = String(facts.tick_size ?? this.tick);
+    this.closed = Boolean(facts.closed ?? this.closed);
     (facts.asset_ids ?? []).forEach((assetId, index) => {
       const name = facts.outcomes?.[index];
       const outcome = this.outcomeOf(assetId, name);
@@ -127,10 +130,12 @@ export class MarketState {
     );
   }
 
-  /** The worst state of its books: `live` only when every one is. */
+  /** That it is over, or the worst state of its books: `live` only when every one is. */
   get state() {
     if (this.resolved) return "resolved";
     const states = this.outcomes.map((one) => one.state);
+    // What the exchange still sends is newer than what it said of the market once.
+    if (this.closed && !states.includes("live")) return "closed";
     if (states.includes("stale")) return "stale";
     return states.length === 0 || states.includes("syncing") ? "syncing" : "live";
   }

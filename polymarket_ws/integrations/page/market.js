@@ -18,6 +18,9 @@ const SMALLEST_CHANGE = 0.00005;
 /** Half a tenth of a cent is rounded up for both outcomes, whatever binary fractions make of it. */
 const NUDGE = 1e-9;
 
+/** A book comes within a second of its subscription. After so much waiting something is wrong. */
+const PATIENCE_MS = 20_000;
+
 const silent = (text) => h("span", { class: "silent" }, text);
 const OUTCOME_COLUMNS = [
   ["Outcome", "name"],
@@ -44,6 +47,7 @@ const TRADE_COLUMNS = [
 export class PolymarketMarket extends LiveElement {
   /** @type {import("./market-state.js").MarketState | null} */ #market = null;
   #chosen = 0;
+  /** Unix milliseconds since when a book is waited for; 0: it is not. */ #waitsSince = 0;
   /** @type {ReturnType<PolymarketMarket["outcomeRow"]>[]} */ #rows = [];
 
   constructor() {
@@ -100,7 +104,9 @@ export class PolymarketMarket extends LiveElement {
       return;
     }
     put(this.question, market.question);
-    const state = stateOf(market, told);
+    const waits = market.state === "syncing" && told.tone === "live";
+    this.#waitsSince = waits ? this.#waitsSince || now : 0;
+    const state = stateOf(market, told, waits && now - this.#waitsSince > PATIENCE_MS);
     this.drawState(this.badge, this.voice, state);
     if (market.resolved) put(this.voice, resolution(market));
     this.#drawOutcomes(market, now);
@@ -168,9 +174,14 @@ export class PolymarketMarket extends LiveElement {
 
   #drawTrades(market) {
     const digits = places(market.tick);
+    const none = ["resolved", "closed"].includes(market.state) ? "No trade seen" : "No trade yet";
     this.trades.forEach((cells, index) => {
       const trade = market.trades[index];
-      put(cells.time, trade ? clock(trade.timestamp) : "");
+      const says = index === 0 && !trade;
+      mark(cells.time, "colspan", String(says ? TRADE_COLUMNS.length : 1));
+      mark(cells.time, "class", says ? "quiet" : "");
+      for (const cell of cells.others) cell.hidden = says;
+      put(cells.time, trade ? clock(trade.timestamp) : says ? none : "");
       put(cells.side, trade ? title(trade.side) : "");
       cells.side.className = trade ? (trade.side === "BUY" ? "up" : "down") : "";
       put(cells.outcome, trade?.outcome ?? "");
@@ -247,6 +258,7 @@ function tradeRow() {
   priceCell.append(price);
   return {
     row: h("tr", {}, time, side, outcome, size, priceCell),
+    others: [side, outcome, size, priceCell],
     time,
     side,
     outcome,
@@ -290,13 +302,20 @@ function resolution(market) {
 }
 
 /** The state of a market: that of the connection, unless there is more to say of the market. */
-function stateOf(market, told) {
+function stateOf(market, told, overdue) {
   if (market.resolved) return { ...told, tone: "over", word: resolution(market) };
+  if (market.state === "closed") {
+    const detail = told.tone === "live" ? "settled, no prices come any more" : told.detail;
+    return { ...told, tone: "over", word: "Closed", detail };
+  }
   if (told.tone !== "live") {
     return { ...told, word: told.tone === "wrong" ? told.word : "Reconnecting" };
   }
   if (market.complaint) return { ...told, tone: "wrong", word: "Silent", detail: market.complaint };
   if (market.state === "stale") return { ...told, tone: "away", word: "Stale" };
-  if (market.state === "syncing") return { ...told, tone: "connecting", word: "Waiting" };
+  if (market.state === "syncing") {
+    if (overdue) return { ...told, tone: "wrong", word: "Silent", detail: "no book has come yet" };
+    return { ...told, tone: "connecting", word: "Waiting", detail: "waiting for the first book" };
+  }
   return told;
 }

@@ -24,7 +24,7 @@ const draw = batched(() => {
   put(at("state"), told.word);
   put(at("detail"), told.detail);
   const count = feed.markets.size;
-  put(at("count"), count === 1 ? "1 market" : `${count} markets`);
+  put(at("count"), count === 0 ? "" : count === 1 ? "1 market" : `${count} markets`);
   for (const market of feed.markets.values()) {
     if (shown.has(market.id)) continue;
     const card = h("polymarket-market", { src: source.href, market: market.id });

@@ -21,6 +21,7 @@ export function story(feed, now) {
     return { tone: "live", word: "Live", detail: "renewing the connection" };
   }
   if (feed.link === "away") {
+    if (feed.refused) return { tone: "wrong", word: "Nothing to show", detail: feed.complaint };
     if (feed.complaint) {
       return { tone: "wrong", word: "Trouble", detail: `${feed.complaint}; trying again` };
     }

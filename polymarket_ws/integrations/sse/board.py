@@ -75,6 +75,8 @@ class Board:
             for asset_id, outcome in zip(info.asset_ids, outcomes, strict=True)
         }
         self._told: list[bytes] = []
+        self._resolution: bytes | None = None
+        self._shown_resolution: bytes | None = None
         self.ring = Ring(most_frames=_MOST_FRAMES, most_bytes=_MOST_BYTES, since=since)
         #: The number of the newest frame.
         self.newest = since
@@ -92,7 +94,8 @@ class Board:
             if token is not None and token.book.tick_size != event.new_tick_size:
                 self._told.append(payloads.tick_size(event, market=self.market))
         elif isinstance(event, MarketResolved) and not self._resolved:
-            self._told.append(payloads.resolved(event, market=self.market))
+            self._resolution = payloads.resolved(event, market=self.market)
+            self._told.append(self._resolution)
         changed = bool(self._told)
         for token in self._tokens.values():
             if token.book.apply(event):
@@ -125,6 +128,7 @@ class Board:
             number: makes the next frame of the process out of a body.
         """
         told, self._told = self._told, []
+        self._shown_resolution = self._resolution
         for body in told:
             frame = number(body)
             self.ring.put(frame)
@@ -136,11 +140,12 @@ class Board:
                 self.newest = frame.number
 
     def states(self) -> list[bytes]:
-        """Return the body of each book as it was shown last."""
-        return [
+        """Return the body of each book as it was shown last, and who won, once that was shown."""
+        states = [
             token.body(self.market) if token.shown is None else token.shown.body
             for token in self._tokens.values()
         ]
+        return states if self._shown_resolution is None else [*states, self._shown_resolution]
 
     def since(self, number: int) -> list[Frame]:
         """Return what came after ``number``: what is in the ring, and the newest books."""

@@ -82,9 +82,30 @@ def test_nothing_is_posted(http: Client, path: str) -> None:
     assert http.post(path).status_code == 405
 
 
-def test_a_head_request_of_events_begins_nothing(http: Client, exchange: Exchange) -> None:
-    assert http.head(address(exchange)).status_code == 405
+def test_a_head_request_of_events_is_answered_and_begins_nothing(
+    http: Client, exchange: Exchange
+) -> None:
+    response = http.head(address(exchange))
+    assert (response.status_code, response.streaming, response.content) == (200, False, b"")
+    assert response["Content-Type"] == "text/event-stream"
+    # So the page finds out which of several names is the wrong one.
+    assert http.head("/events?market=no-such-market").status_code == 404
     assert http.head("/health").status_code == 200
+    assert json.loads(http.get("/health").content)["browsers"] == 0
+    assert exchange.connections == ()
+
+
+def test_a_head_request_under_asgi_is_answered_and_begins_nothing(exchange: Exchange) -> None:
+    async def ask() -> None:
+        client = AsyncClient()
+        response = await client.head(address(exchange))
+        assert (response.status_code, response.streaming, response.content) == (200, False, b"")
+        assert response["Content-Type"] == "text/event-stream"
+        assert (await client.head("/events?market=no-such-market")).status_code == 404
+        assert json.loads((await client.get("/health")).content)["browsers"] == 0
+
+    with override_settings(POLYMARKET_WS={"ENDPOINTS": exchange.url, "PROXY": None}):
+        asyncio.run(asyncio.wait_for(ask(), scaled(20)))
     assert exchange.connections == ()
 
 

@@ -130,7 +130,8 @@ def test_what_was_missed_is_told_in_plain_words(call: Callable[..., Any]) -> Non
             return [{}, {gaps: 1, missedSeconds: 4.2}, {outages: 1, outageSeconds: 12},
                 {dropped: {browser: 31, server: 0}}, {link: 'away'}, {link: 'away', since: 9000},
                 {link: 'away', told: false}, {lostChannels: new Set(['market'])},
-                {link: 'away', complaint: 'this market is not shown'}, {link: 'connecting'}]
+                {link: 'away', complaint: 'this market is not shown'}, {link: 'connecting'},
+                {link: 'away', complaint: 'No market was named.', refused: true}]
                 .map((other) => story({...calm, ...other}, 10_000))
                 .map(({tone, word, detail}) => `${tone}/${word}/${detail}`);
         }""",
@@ -146,12 +147,41 @@ def test_what_was_missed_is_told_in_plain_words(call: Callable[..., Any]) -> Non
         "away/Reconnecting/the server lost Polymarket 10 s ago, prices are as of then",
         "wrong/Trouble/this market is not shown; trying again",
         "connecting/Connecting/waiting for the server",
+        "wrong/Nothing to show/No market was named.",
     ]
 
 
 def told(name: str, data: dict[str, Any], market: str = "") -> str:
     body = json.dumps({"event": name, "v": 1, "market": market, "data": data})
     return f"event: {name}\ndata: {body}\n\n"
+
+
+def test_a_page_that_names_no_market_says_so_and_does_not_ask_for_ever(
+    open_page: Callable[..., Any],
+) -> None:
+    text = "No market was named. Add ?market=… to the address."
+    asked: list[str] = []
+
+    def answer(route: Any) -> None:
+        name = route.request.url.partition("?")[0].rpartition("/")[2] or "index.html"
+        if name == "events":
+            asked.append(route.request.resource_type)
+            route.fulfill(status=400, json={"data": {"type": "refused", "message": text}})
+        else:
+            route.fulfill(path=PAGE / name)
+
+    page = open_page("about:blank")
+    page.route("**/*", answer)
+    page.clock.install()
+    page.goto("http://page.invalid/")
+    page.get_by_text("Nothing to show").wait_for()
+    assert page.locator("#detail").inner_text() == text
+    assert page.locator("#count").inner_text() == ""
+    before = len(asked)
+    for _ in range(4):
+        page.clock.fast_forward(60_000)
+        page.evaluate("async () => { await fetch('/icon.svg'); }")
+    assert len(asked) == before
 
 
 @pytest.mark.parametrize("width", [1280, 390, 320])

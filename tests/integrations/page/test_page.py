@@ -136,6 +136,47 @@ def test_a_new_tick_and_the_end_of_a_market_are_shown(open_page: Open, served: S
         expect(card(page).locator("[part=depth] caption")).to_have_text("Order book of Yes: empty")
 
 
+def test_a_market_that_was_settled_before_the_page_was_opened_is_shown_as_that(
+    open_page: Open, served: Serve
+) -> None:
+    with Exchange(seed=7, rate=None, markets=2) as exchange:
+        exchange.market(0).resolve("No")
+        site = served(exchange)
+        page = open_page(site.address, viewport=DESKTOP)
+        expect(card(page, 1).locator("[part=state]")).to_have_text("Live")
+        expect(card(page).locator("[part=state]")).to_have_text("Closed")
+        expect(card(page).locator("[part=note]")).to_have_text("settled, no prices come any more")
+        rows = card(page).locator("[part=trades] tbody tr")
+        expect(rows.first).to_have_text("No trade seen")
+        expect(card(page, 1).locator("[part=trades] tbody tr").first).to_have_text("No trade yet")
+        # Settled while somebody looks: who comes later is told who won.
+        exchange.market(1).resolve("Yes")
+        expect(card(page, 1).locator("[part=state]")).to_have_text("Resolved: Yes")
+        later = open_page(site.address)
+        expect(card(later, 1).locator("[part=state]")).to_have_text("Resolved: Yes")
+        expect(card(later).locator("[part=state]")).to_have_text("Closed")
+
+
+def test_a_book_that_does_not_come_is_said_after_a_while(open_page: Open, served: Serve) -> None:
+    with Exchange(seed=7, rate=None, markets=1) as exchange:
+        site = served(exchange)
+        page = open_page("about:blank")
+        # A server that was told of the silence before this page came says nothing of it.
+        page.add_init_script(
+            """const listen = EventSource.prototype.addEventListener;
+            EventSource.prototype.addEventListener = function (name, ...more) {
+                if (name !== 'polymarket-market-update') listen.call(this, name, ...more);
+            };"""
+        )
+        page.clock.install()
+        page.goto(site.address)
+        expect(card(page).locator("[part=state]")).to_have_text("Waiting")
+        expect(card(page).locator("[part=note]")).to_have_text("waiting for the first book")
+        page.clock.fast_forward(25_000)
+        expect(card(page).locator("[part=state]")).to_have_text("Silent")
+        expect(card(page).locator("[part=note]")).to_have_text("no book has come yet")
+
+
 def test_the_keyboard_chooses_whose_book_is_shown(open_page: Open, served: Serve) -> None:
     with Exchange(seed=7, rate=None, markets=1) as exchange:
         site = served(exchange)

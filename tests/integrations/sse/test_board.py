@@ -99,6 +99,25 @@ def test_a_resolution_that_comes_twice_is_told_once() -> None:
     assert data[1]["bids"] == []
 
 
+def test_who_comes_after_the_resolution_is_told_of_it_and_of_the_winner() -> None:
+    board, numbers = Board(MARKET, since=0), Numbers()
+    board.apply(book())
+    board.flush(numbers)
+    event = MarketResolved(
+        market=MARKET.condition_id,
+        assets_ids=MARKET.asset_ids,
+        winning_asset_id="222",
+        winning_outcome="No",
+    )
+    board.apply(event)
+    # As with books: who joins now gets it with its number a moment later.
+    assert len(board.states()) == 2
+    board.flush(numbers)
+    *books, last = (told(state)["data"] for state in board.states())
+    assert [each["resolved"] for each in books] == [True, True]
+    assert (last["type"], last["asset_id"], last["outcome"]) == ("resolved", "222", "No")
+
+
 def test_states_are_what_was_shown_last_and_not_what_is_about_to_be() -> None:
     board, numbers = Board(MARKET, since=0), Numbers()
     assert [told(state)["data"]["state"] for state in board.states()] == ["syncing", "syncing"]
