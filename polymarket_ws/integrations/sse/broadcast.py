@@ -260,6 +260,9 @@ class Broadcast:
             own = [asset_id for asset_id in lost.asset_ids if asset_id in browser.assets]
             if own or (lost.channel == "user" and browser.user):
                 parts.append(payloads.disconnected(lost, own))
+        if holes:
+            # What was told last may be older than the hole, which must not be told again.
+            parts += [identifier(self._identifier(self._number)), b"\n"]
         browser.cursor = self._number
         return b"".join(parts)
 
@@ -356,6 +359,11 @@ class Broadcast:
         for browser in browsers:
             browser.wake()
 
+    def _count_hole(self) -> None:
+        # What happened while nobody listened has no number. With one for all of it, who left
+        # before the hole has an older id than what begins after it, and is told of a gap.
+        self._number += 1
+
     # -- what is subscribed --------------------------------------------------------------------
 
     def _boards_of(self, markets: Sequence[MarketInfo]) -> list[Board]:
@@ -382,6 +390,7 @@ class Broadcast:
             self._connects_until = time.monotonic() + _CONNECT_SECONDS
         else:
             self._markets_reader.stream.add(market_wish(markets))
+        self._count_hole()
         for market in markets:
             board = Board(market, since=self._number)
             self._boards[board.market] = board
@@ -412,6 +421,7 @@ class Broadcast:
     def _follow_account(self) -> None:
         self._account_leaves = None
         if self._account is None:
+            self._count_hole()
             self._account = Ring(
                 most_frames=_ACCOUNT_FRAMES, most_bytes=_ACCOUNT_BYTES, since=self._number
             )

@@ -250,6 +250,28 @@ def test_what_is_too_old_is_a_gap(house: House) -> None:
     assert sizes[-1] == "5000"
 
 
+@pytest.mark.parametrize("user", [False, True])
+def test_what_happened_while_nobody_listened_is_a_gap(
+    exchange: Exchange, seconds: Callable[[float], float], user: bool
+) -> None:
+    house = House(exchange, grace=0.05)
+    markets = () if user else (0,)
+    first = house.visit(*markets, user=user)
+    assert "ws-error/gap" not in first.kinds()
+    assert exchange.wait_for(lambda: exchange.connections, seconds(10))
+    first.read(0)
+    house.leave(first)
+    assert exchange.wait_for(lambda: not exchange.connections, seconds(10))
+    # Nothing was numbered meanwhile: nobody was there to number it.
+    again = house.visit(*markets, user=user, since=first.id)
+    assert again.kinds()[:2] == ["ws-subscribed", "ws-error/gap"]
+    # And of what was heard from then on nothing is missing.
+    third = house.visit(*markets, user=user, since=again.id)
+    assert "ws-error/gap" not in third.kinds()
+    assert house.broadcast.close(seconds(5))
+    assert house.client.close(seconds(5))
+
+
 def test_a_slow_browser_is_told_what_it_missed_and_holds_up_nobody(house: House) -> None:
     market = house.exchange.market(0)
     slow, quick = house.visit(0), house.visit(0)
