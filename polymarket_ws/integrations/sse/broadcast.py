@@ -22,7 +22,7 @@ from typing import Final
 import attrs
 
 from polymarket_ws.client import Client
-from polymarket_ws.errors import PolymarketWSError
+from polymarket_ws.errors import AuthenticationFailed, PolymarketWSError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Connected, Disconnected, Lifecycle
 from polymarket_ws.events.market import MarketEvent
@@ -447,9 +447,13 @@ class Broadcast:
         with self._lock:
             if reader is self._account_reader:
                 self._account_reader = None
+                # What happens from now on is in no ring: the next one begins after a hole.
+                self._account = self._account_leaves = None
                 self._forget("user")
-                # Who sees markets, too, goes on with those.
-                lost = [item for item in self._browsers if item.user and not item.boards]
+                # A key that is wrong will not be right in ten seconds: who sees markets, too,
+                # goes on with those.
+                final = isinstance(error, AuthenticationFailed)
+                lost = [item for item in self._browsers if item.user and not (final and item.boards)]
                 self._number += 1
                 failed = payloads.problem("failed", _told_of(error), channel="user")
                 self._notices.put(Notice(self._number, "user", (), lambda _: failed))

@@ -421,6 +421,35 @@ def test_wrong_credentials_cost_the_orders_and_not_the_markets(exchange: Exchang
     assert client.close(scaled(5))
 
 
+def test_who_sees_markets_too_comes_back_to_a_new_stream_of_the_account_and_a_gap(
+    exchange: Exchange, seconds: Callable[[float], float]
+) -> None:
+    account = exchange.account
+    ends, again, markets = clients = [
+        Client(account.credentials, endpoints=Endpoints.at(exchange.url)) for _ in range(3)
+    ]
+    made = iter((markets, ends, again))
+    broadcast = Broadcast(lambda: next(made), api_key=account.credentials.api_key, limits=Limits())
+    info = exchange.markets[0]
+    browser, text = broadcast.join([info], user=True, last_event_id=None)
+    visitor = Visitor(broadcast, browser)
+    visitor.messages += visitor.parser.feed(text)
+    visitor.live(info)
+    assert ends.close(seconds(5))
+    failed = visitor.until(lambda message: message.kind == "ws-error/failed")
+    assert failed.body["channel"] == "user"
+    assert browser.farewell is not None
+    broadcast.leave(browser)
+    browser, text = broadcast.join([info], user=True, last_event_id=visitor.id)
+    back = Visitor(broadcast, browser)
+    back.messages += back.parser.feed(text)
+    assert back.kinds()[:2] == ["ws-subscribed", "ws-error/gap"]
+    assert broadcast.reading().user
+    assert broadcast.close(seconds(5))
+    for client in clients:
+        assert client.close(seconds(5))
+
+
 def test_markets_are_bounded_and_idle_ones_make_room(house: House, exchange: Exchange) -> None:
     small = Broadcast(lambda: house.client, limits=Limits(markets=2))
     first, _ = small.join(exchange.markets[:1], user=False, last_event_id=None)
