@@ -196,9 +196,9 @@ class Broadcast:
         """Return what a browser has not got yet; empty when there is nothing."""
         with self._lock:
             frames, problems = self._news(browser)
-            if frames:
-                frames.sort(key=_by_number)
-                browser.cursor = frames[-1].number
+            frames.sort(key=_by_number)
+            # What was numbered by now and is not among them is not this browser's.
+            browser.cursor = self._number
             return b"".join([*problems, *[frame.text for frame in frames]])
 
     def _news(self, browser: Browser) -> tuple[list[Frame], list[bytes]]:
@@ -222,6 +222,9 @@ class Broadcast:
                 text = f"{missed} orders and fills were not told: this browser reads too slowly"
                 problems.append(payloads.problem("dropped", text, count=missed, channel="user"))
         if self._notices.newest > cursor:
+            if self._notices.lost_through(browser) > cursor:
+                text = "some of what went wrong was not told: this browser reads too slowly"
+                problems.append(payloads.problem("gap", text))
             frames += self._notices.since(cursor, browser, self._text)
         return frames, problems
 
@@ -231,7 +234,9 @@ class Broadcast:
         rings = [board.ring for board in browser.boards]
         if browser.user and self._account is not None:
             rings.append(self._account)
-        holes = [ring for ring in rings if ring.lost_through > since]
+        lost_through = [ring.lost_through for ring in rings]
+        lost_through.append(self._notices.lost_through(browser))
+        holes = max(lost_through) > since
         for ring in rings:
             browser.read[ring] = ring.total
         markets = [board.info for board in browser.boards]

@@ -52,11 +52,22 @@ class Notices:
     """The newest notices, in order."""
 
     def __init__(self) -> None:
-        self._notices: deque[Notice] = deque(maxlen=_MOST)
+        self._notices: deque[Notice] = deque()
+        #: The number of the newest one of each channel that had to go.
+        self._lost_through: dict[str, int] = {}
 
     def put(self, notice: Notice) -> None:
         """Add the newest notice."""
         self._notices.append(notice)
+        if len(self._notices) > _MOST:
+            oldest = self._notices.popleft()
+            self._lost_through[oldest.channel] = oldest.number
+
+    def lost_through(self, browser: Browser) -> int:
+        """Return the number up to which something may be missing that concerns a browser."""
+        user = self._lost_through.get("user", 0) if browser.user else 0
+        market = self._lost_through.get("market", 0) if browser.boards else 0
+        return max(user, market)
 
     @property
     def newest(self) -> int:

@@ -8,7 +8,15 @@ from typing import Any
 import attrs
 import pytest
 
-from polymarket_ws import Backoff, Client, ClientClosed, Credentials, Endpoints, MarketInfo
+from polymarket_ws import (
+    Backoff,
+    Client,
+    ClientClosed,
+    Credentials,
+    Endpoints,
+    MarketInfo,
+    SubscriptionStalled,
+)
 from polymarket_ws.integrations.sse.broadcast import AtCapacity, Broadcast, Limits
 from polymarket_ws.integrations.sse.browser import Browser
 from polymarket_ws.simulator import Exchange
@@ -288,6 +296,31 @@ def test_a_slow_browser_is_told_what_it_missed_and_holds_up_nobody(house: House)
     market.trade("Yes", "BUY", "0.62", 2000)
     slow.until(lambda message: message.body.get("size") == "2000")
     assert slow.kinds().count("ws-error/dropped") == 1
+
+
+def test_more_that_went_wrong_than_is_kept_is_told_as_a_gap_once(house: House) -> None:
+    broadcast = house.broadcast
+    slow, quick = house.visit(0), house.visit(0)
+    for visitor in (slow, quick):
+        visitor.live(house.exchange.markets[0])
+        visitor.read(0)
+    del slow.messages[:], quick.messages[:]
+    stalled = SubscriptionStalled(channel="market", asset_ids=house.exchange.markets[0].asset_ids)
+    reader = broadcast._markets_reader
+    assert reader is not None
+    for _ in range(300):
+        broadcast._deliver(reader, stalled)
+        quick.read(0)
+    slow.read(0)
+    assert slow.kinds() == ["ws-error/gap"] + ["ws-error/stalled"] * 256
+    assert quick.kinds() == ["ws-error/stalled"] * 300
+    late = house.visit(0, since=quick.messages[0].last_event_id)
+    assert late.kinds().count("ws-error/gap") == 1
+    broadcast._deliver(reader, stalled)
+    for visitor in (slow, quick, late):
+        del visitor.messages[:]
+        visitor.read(0)
+        assert visitor.kinds() == ["ws-error/stalled"]
 
 
 def test_a_lost_exchange_is_told_and_so_is_its_return(house: House) -> None:

@@ -95,6 +95,17 @@ def test_fills_that_a_gap_hid_are_a_gap() -> None:
     assert "10.0.0.1" not in str(whole)
 
 
+def test_what_had_to_go_is_known_to_whom_it_concerned() -> None:
+    lost = Disconnected(channel="market", code=1006)
+    notices = noted(*[lost] * 256)
+    assert notices.lost_through(BROWSER) == 0
+    notices = noted(*[lost] * 300)
+    assert [len(given(notices, BROWSER)), notices.lost_through(BROWSER)] == [256, 44]
+    assert notices.lost_through(ACCOUNT) == 0
+    notices = noted(Disconnected(channel="user", code=1006), *[lost] * 256)
+    assert [notices.lost_through(BROWSER), notices.lost_through(ACCOUNT)] == [0, 1]
+
+
 def test_what_a_page_need_not_know_is_not_told() -> None:
     for event in (
         Connected(channel="market", epoch=1),
