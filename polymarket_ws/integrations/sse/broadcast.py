@@ -323,7 +323,7 @@ class Broadcast:
         for board in dict.fromkeys(concerned):
             if board.apply(event):
                 self._touch(board)
-        render = self._note_connection(event) or told(event)
+        render = self._note_connection(event) or told(event, channel)
         if render is not None:
             # Before it, what led to it: a trade is not told after the loss that followed it.
             self._flush()

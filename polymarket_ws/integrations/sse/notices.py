@@ -100,8 +100,13 @@ class Notices:
         return frames
 
 
-def told(event: Lifecycle) -> Render | None:
-    """Return how a browser is told of an event; ``None`` for what it need not know."""
+def told(event: Lifecycle, channel: str) -> Render | None:
+    """Return how a browser is told of an event; ``None`` for what it need not know.
+
+    Args:
+        event: that happened.
+        channel: of the stream that it happened in: a drop does not know it.
+    """
     if isinstance(event, Disconnected):
         return lambda own: payloads.disconnected(event, own)
     if isinstance(event, Connected):
@@ -115,7 +120,9 @@ def told(event: Lifecycle) -> Render | None:
         return lambda own: payloads.problem("rejected", text, asset_ids=own)
     if isinstance(event, Dropped):
         text = f"{event.count} events were not told: the server reads too slowly"
-        return lambda own: payloads.problem("dropped", text, count=event.count, asset_ids=own)
+        return lambda own: payloads.problem(
+            "dropped", text, count=event.count, channel=channel, asset_ids=own
+        )
     if isinstance(event, RecoveryFailed):
         text = "orders and fills of a gap could not be fetched"
         return lambda _: payloads.problem(
