@@ -67,7 +67,7 @@ _CONNECT_SECONDS: Final = 5.0
 
 
 class AtCapacity(Exception):
-    """There are as many browsers or markets as the limits allow."""
+    """There are as many browsers or markets as the limits allow: none, once it is closed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -155,11 +155,13 @@ class Broadcast:
             The browser, and the text that it begins with.
 
         Raises:
-            AtCapacity: there are too many already.
+            AtCapacity: there are too many already, or it was closed.
             PolymarketWSError: there can be no subscription.
         """
         with self._lock:
-            if self.closed or len(self._browsers) >= self._limits.browsers:
+            if self.closed:
+                raise AtCapacity("this server ends, and lets nobody in any more")
+            if len(self._browsers) >= self._limits.browsers:
                 raise AtCapacity("this server has as many visitors as it can serve")
             # First: it also lets go of what is left behind where something below fails.
             self._start_clock()

@@ -515,7 +515,7 @@ def test_closing_says_goodbye_to_every_browser_and_lets_nobody_in(house: House) 
     assert visitor.browser.farewell is not None
     (goodbye,) = Parser().feed(visitor.browser.farewell)
     assert goodbye.kind == "ws-unsubscribed"
-    with pytest.raises(AtCapacity):
+    with pytest.raises(AtCapacity, match="this server ends"):
         house.visit(0)
     assert house.broadcast.close()
 
