@@ -460,7 +460,9 @@ class Broadcast:
                 # A key that is wrong will not be right in ten seconds: who sees markets, too,
                 # goes on with those.
                 final = isinstance(error, AuthenticationFailed)
-                lost = [item for item in self._browsers if item.user and not (final and item.boards)]
+                lost = [
+                    item for item in self._browsers if item.user and not (final and item.boards)
+                ]
                 self._number += 1
                 failed = payloads.problem("failed", _told_of(error), channel="user")
                 self._notices.put(Notice(self._number, "user", (), lambda _: failed))
