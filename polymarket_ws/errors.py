@@ -111,7 +111,16 @@ class StaleBook(PolymarketWSError):
 
 
 class LookupFailed(PolymarketWSError):
-    """A market could not be looked up."""
+    """A market could not be looked up.
+
+    Attributes:
+        final: whether that is the answer: there is none, or there are several. Where it is not,
+            no usable answer came, and the same may be found a moment later.
+    """
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 class ProtocolViolation(PolymarketWSError):

@@ -210,7 +210,8 @@ def _find(wanted: _Wanted, service: _Service, gamma: str) -> MarketInfo:
     kind = "market or event" if wanted.event else "market"
     raise service.failed(
         f"Polymarket has no {kind} with this {wanted.name}. Copy the address of its page, "
-        'lookup("https://polymarket.com/event/…"), or check the spelling'
+        'lookup("https://polymarket.com/event/…"), or check the spelling',
+        final=True,
     )
 
 
@@ -246,7 +247,7 @@ def _market_of_event(wanted: _Wanted, service: _Service, gamma: str) -> MarketIn
     still_open = [market for market in markets if market.active and not market.closed]
     candidates = still_open or markets
     if not candidates:
-        raise service.failed("this event has no markets yet")
+        raise service.failed("this event has no markets yet", final=True)
     if len(candidates) == 1:
         return candidates[0]
     state = "open" if still_open else "closed"
@@ -257,7 +258,8 @@ def _market_of_event(wanted: _Wanted, service: _Service, gamma: str) -> MarketIn
     if len(candidates) > _LISTED:
         lines.append(f"  and {len(candidates) - _LISTED} more")
     raise service.failed(
-        f"this event has {len(candidates)} {state} markets. Choose one:\n" + "\n".join(lines)
+        f"this event has {len(candidates)} {state} markets. Choose one:\n" + "\n".join(lines),
+        final=True,
     )
 
 
@@ -378,8 +380,9 @@ class _Service:
         except (ValueError, RecursionError) as error:
             raise self.misshapen(url, "it is not JSON") from error
 
-    def failed(self, why: str) -> LookupFailed:
-        return LookupFailed(f"{_shown(self._what)} could not be looked up: {why}")
+    def failed(self, why: str, *, final: bool = False) -> LookupFailed:
+        text = f"{_shown(self._what)} could not be looked up: {why}"
+        return LookupFailed(text, final=final)
 
     def misshapen(self, url: str, why: str) -> LookupFailed:
         return self.failed(f"the answer of {url} makes no sense: {why}")

@@ -182,6 +182,7 @@ def test_event_with_several_open_markets_lists_them_with_the_call_to_write() -> 
     assert 'lookup("rain-in-9")' in text
     assert "rain-in-10" not in text
     assert "and 2 more" in text
+    assert caught.value.final
 
 
 def test_address_of_an_event_is_the_event_even_if_a_market_has_its_slug() -> None:
@@ -322,6 +323,7 @@ def test_answer_that_is_no_list_of_markets_fails_clearly(body: bytes) -> None:
     with pytest.raises(LookupFailed, match=r"/markets makes no sense") as caught:
         ask("will-it-rain", replying(body))
     assert "\n" not in str(caught.value)
+    assert not caught.value.final
 
 
 @pytest.mark.parametrize("event", [{}, {"markets": None}, {"markets": ["x"]}, {"markets": {}}])
@@ -336,6 +338,7 @@ def test_refusal_is_told_in_the_servers_words(status: int) -> None:
     with pytest.raises(LookupFailed, match=f"answered {status} .*; slug is .*bad$") as caught:
         ask("will-it-rain", replying(body, status))
     assert str(caught.value).isprintable()
+    assert not caught.value.final
 
 
 def test_refusal_without_usable_words_has_its_status() -> None:

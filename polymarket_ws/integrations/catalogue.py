@@ -108,7 +108,7 @@ class Catalogue:
             answer = self._ask(what)
         if isinstance(answer, MarketInfo):
             return answer
-        if _is_final(answer):
+        if answer.final:
             raise NotShown(str(answer))
         raise LookupFailed(str(answer)) from answer
 
@@ -139,10 +139,10 @@ class Catalogue:
             raise NotShown(str(error), 400) from error
         except LookupFailed as error:
             answer = error.with_traceback(None)
-            seconds = _UNKNOWN_SECONDS if _is_final(error) else _FAILED_SECONDS
+            seconds = _UNKNOWN_SECONDS if error.final else _FAILED_SECONDS
             with self._lock:
                 _, before = self._known.get(what, (0.0, None))
-            if isinstance(before, MarketInfo) and not _is_final(error):
+            if isinstance(before, MarketInfo) and not error.final:
                 # What was found once is better than nothing.
                 answer = before
         else:
@@ -155,11 +155,6 @@ class Catalogue:
                 del self._known[next(iter(self._known))]
             self._known[what] = (time.monotonic() + seconds, answer)
         return answer
-
-
-def _is_final(error: LookupFailed) -> bool:
-    # What kept Gamma from answering is the cause, or the status that it answered with.
-    return error.__cause__ is None and " answered " not in str(error)
 
 
 def _names(what: str, market: MarketInfo) -> bool:

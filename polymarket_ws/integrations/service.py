@@ -76,7 +76,7 @@ class Service:
         try:
             return self._catalogue.find(what)
         except NotShown as error:
-            raise LookupFailed(str(error)) from error
+            raise LookupFailed(str(error), final=True) from error
 
     def _look_up(self, what: str) -> MarketInfo:
         return lookup(what, endpoints=self.options.endpoints, proxy=self.options.proxy)

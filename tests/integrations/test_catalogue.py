@@ -67,6 +67,24 @@ def test_what_does_not_exist_is_remembered_too(exchange: Exchange) -> None:
     assert asked.words == ["no-such-market"]
 
 
+@pytest.mark.parametrize("final", [False, True])
+def test_whether_to_try_again_is_no_question_of_words(final: bool) -> None:
+    def look_up(what: str) -> MarketInfo:
+        raise LookupFailed("choose one:\n  Will it be answered by June?", final=final)
+
+    with pytest.raises(NotShown if final else LookupFailed):
+        Catalogue(look_up).find("two-markets")
+
+
+def test_who_waits_too_long_for_a_turn_is_not_told_that_there_is_no_market(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polymarket_ws.integrations.catalogue._TURN_SECONDS", 0.01)
+    monkeypatch.setattr("polymarket_ws.integrations.catalogue._AT_ONCE", 0)
+    with pytest.raises(LookupFailed, match="too many others"):
+        Catalogue(Asked(exchange)).find(exchange.markets[0].slug)
+
+
 def test_what_names_no_market_is_a_bad_request(exchange: Exchange) -> None:
     with pytest.raises(NotShown) as raised:
         Catalogue(Asked(exchange)).find("0x12")

@@ -113,7 +113,7 @@ def test_events_have_the_headers_that_keep_proxies_from_gathering_them(
         assert tab.response.status == 200
         header = tab.response.getheader
         assert header("Content-Type") == "text/event-stream"
-        assert header("Cache-Control") == "no-cache, no-transform"
+        assert header("Cache-Control") == "private, no-store, no-transform"
         assert header("X-Accel-Buffering") == "no"
         assert header("Access-Control-Allow-Origin") is None
         live(tab)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import select
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,7 +18,7 @@ from polymarket_ws.events.user import Trade, UserEvent
 from polymarket_ws.integrations.django.signals import lifecycle, market_event, user_event
 from polymarket_ws.stream import AllEvents, Stream
 
-__all__ = ["Announcer"]
+__all__ = ["Announcer", "is_output_unread"]
 
 logger = logging.getLogger("polymarket_ws.integrations")
 
@@ -60,6 +62,7 @@ class Announcer:
 
         Raises:
             PolymarketWSError: something else than ``close`` ended the stream.
+            BrokenPipeError: a receiver printed, and nobody reads the output any more.
         """
         events = self.stream.all()
         try:
@@ -88,7 +91,11 @@ class Announcer:
             self.send(event)
 
     def send(self, event: Event) -> None:
-        """Send one event to the receivers of its signal. What they raise is logged."""
+        """Send one event to the receivers of its signal. What they raise is logged.
+
+        Raises:
+            BrokenPipeError: a receiver printed, and nobody reads the output any more.
+        """
         if self._said is not None:
             self._said(event)
         more: dict[str, object] = {}
@@ -100,6 +107,9 @@ class Announcer:
         else:
             signal = market_event
         for receiver, answer in signal.send_robust(sender=type(event), event=event, **more):
+            # Another pipe that broke, one of the receiver's own, is a failure like any other.
+            if isinstance(answer, BrokenPipeError) and is_output_unread():
+                raise answer
             if isinstance(answer, Exception):
                 self._note(receiver, event, answer)
         self.sent += 1
@@ -119,3 +129,21 @@ class Announcer:
             # Where it is, once: the same again a hundred times a second hides everything.
             exc_info=error if failures[name, type(error)] == 1 else None,
         )
+
+
+def is_output_unread() -> bool:
+    """Return whether whoever read what this process prints has gone."""
+    try:
+        # What could not be written is still there, and fails again.
+        sys.stdout.flush()
+        if not hasattr(select, "poll"):
+            return False
+        # Without a buffer (python -u) nothing is left that could fail.
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except BrokenPipeError:
+        return True
+    except (AttributeError, OSError, ValueError):
+        # There is no output, or it is no file.
+        return False

@@ -22,7 +22,7 @@ from typing import Final
 import attrs
 
 from polymarket_ws.client import Client
-from polymarket_ws.errors import PolymarketWSError
+from polymarket_ws.errors import AuthenticationFailed, PolymarketWSError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Connected, Disconnected, Lifecycle
 from polymarket_ws.events.market import MarketEvent
@@ -67,7 +67,7 @@ _CONNECT_SECONDS: Final = 5.0
 
 
 class AtCapacity(Exception):
-    """There are as many browsers or markets as the limits allow."""
+    """There are as many browsers or markets as the limits allow: none, once it is closed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -155,11 +155,13 @@ class Broadcast:
             The browser, and the text that it begins with.
 
         Raises:
-            AtCapacity: there are too many already.
+            AtCapacity: there are too many already, or it was closed.
             PolymarketWSError: there can be no subscription.
         """
         with self._lock:
-            if self.closed or len(self._browsers) >= self._limits.browsers:
+            if self.closed:
+                raise AtCapacity("this server ends, and lets nobody in any more")
+            if len(self._browsers) >= self._limits.browsers:
                 raise AtCapacity("this server has as many visitors as it can serve")
             # First: it also lets go of what is left behind where something below fails.
             self._start_clock()
@@ -196,9 +198,9 @@ class Broadcast:
         """Return what a browser has not got yet; empty when there is nothing."""
         with self._lock:
             frames, problems = self._news(browser)
-            if frames:
-                frames.sort(key=_by_number)
-                browser.cursor = frames[-1].number
+            frames.sort(key=_by_number)
+            # What was numbered by now and is not among them is not this browser's.
+            browser.cursor = self._number
             return b"".join([*problems, *[frame.text for frame in frames]])
 
     def _news(self, browser: Browser) -> tuple[list[Frame], list[bytes]]:
@@ -222,6 +224,9 @@ class Broadcast:
                 text = f"{missed} orders and fills were not told: this browser reads too slowly"
                 problems.append(payloads.problem("dropped", text, count=missed, channel="user"))
         if self._notices.newest > cursor:
+            if self._notices.lost_through(browser) > cursor:
+                text = "some of what went wrong was not told: this browser reads too slowly"
+                problems.append(payloads.problem("gap", text))
             frames += self._notices.since(cursor, browser, self._text)
         return frames, problems
 
@@ -231,7 +236,9 @@ class Broadcast:
         rings = [board.ring for board in browser.boards]
         if browser.user and self._account is not None:
             rings.append(self._account)
-        holes = [ring for ring in rings if ring.lost_through > since]
+        lost_through = [ring.lost_through for ring in rings]
+        lost_through.append(self._notices.lost_through(browser))
+        holes = max(lost_through) > since
         for ring in rings:
             browser.read[ring] = ring.total
         markets = [board.info for board in browser.boards]
@@ -260,6 +267,9 @@ class Broadcast:
             own = [asset_id for asset_id in lost.asset_ids if asset_id in browser.assets]
             if own or (lost.channel == "user" and browser.user):
                 parts.append(payloads.disconnected(lost, own))
+        if holes:
+            # What was told last may be older than the hole, which must not be told again.
+            parts += [identifier(self._identifier(self._number)), b"\n"]
         browser.cursor = self._number
         return b"".join(parts)
 
@@ -315,7 +325,7 @@ class Broadcast:
         for board in dict.fromkeys(concerned):
             if board.apply(event):
                 self._touch(board)
-        render = self._note_connection(event) or told(event)
+        render = self._note_connection(event) or told(event, channel)
         if render is not None:
             # Before it, what led to it: a trade is not told after the loss that followed it.
             self._flush()
@@ -356,6 +366,11 @@ class Broadcast:
         for browser in browsers:
             browser.wake()
 
+    def _count_hole(self) -> None:
+        # What happened while nobody listened has no number. With one for all of it, who left
+        # before the hole has an older id than what begins after it, and is told of a gap.
+        self._number += 1
+
     # -- what is subscribed --------------------------------------------------------------------
 
     def _boards_of(self, markets: Sequence[MarketInfo]) -> list[Board]:
@@ -382,6 +397,7 @@ class Broadcast:
             self._connects_until = time.monotonic() + _CONNECT_SECONDS
         else:
             self._markets_reader.stream.add(market_wish(markets))
+        self._count_hole()
         for market in markets:
             board = Board(market, since=self._number)
             self._boards[board.market] = board
@@ -412,6 +428,7 @@ class Broadcast:
     def _follow_account(self) -> None:
         self._account_leaves = None
         if self._account is None:
+            self._count_hole()
             self._account = Ring(
                 most_frames=_ACCOUNT_FRAMES, most_bytes=_ACCOUNT_BYTES, since=self._number
             )
@@ -437,9 +454,15 @@ class Broadcast:
         with self._lock:
             if reader is self._account_reader:
                 self._account_reader = None
+                # What happens from now on is in no ring: the next one begins after a hole.
+                self._account = self._account_leaves = None
                 self._forget("user")
-                # Who sees markets, too, goes on with those.
-                lost = [item for item in self._browsers if item.user and not item.boards]
+                # A key that is wrong will not be right in ten seconds: who sees markets, too,
+                # goes on with those.
+                final = isinstance(error, AuthenticationFailed)
+                lost = [
+                    item for item in self._browsers if item.user and not (final and item.boards)
+                ]
                 self._number += 1
                 failed = payloads.problem("failed", _told_of(error), channel="user")
                 self._notices.put(Notice(self._number, "user", (), lambda _: failed))

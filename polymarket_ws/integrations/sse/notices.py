@@ -52,11 +52,22 @@ class Notices:
     """The newest notices, in order."""
 
     def __init__(self) -> None:
-        self._notices: deque[Notice] = deque(maxlen=_MOST)
+        self._notices: deque[Notice] = deque()
+        #: The number of the newest one of each channel that had to go.
+        self._lost_through: dict[str, int] = {}
 
     def put(self, notice: Notice) -> None:
         """Add the newest notice."""
         self._notices.append(notice)
+        if len(self._notices) > _MOST:
+            oldest = self._notices.popleft()
+            self._lost_through[oldest.channel] = oldest.number
+
+    def lost_through(self, browser: Browser) -> int:
+        """Return the number up to which something may be missing that concerns a browser."""
+        user = self._lost_through.get("user", 0) if browser.user else 0
+        market = self._lost_through.get("market", 0) if browser.boards else 0
+        return max(user, market)
 
     @property
     def newest(self) -> int:
@@ -89,8 +100,13 @@ class Notices:
         return frames
 
 
-def told(event: Lifecycle) -> Render | None:
-    """Return how a browser is told of an event; ``None`` for what it need not know."""
+def told(event: Lifecycle, channel: str) -> Render | None:
+    """Return how a browser is told of an event; ``None`` for what it need not know.
+
+    Args:
+        event: that happened.
+        channel: of the stream that it happened in: a drop does not know it.
+    """
     if isinstance(event, Disconnected):
         return lambda own: payloads.disconnected(event, own)
     if isinstance(event, Connected):
@@ -104,7 +120,9 @@ def told(event: Lifecycle) -> Render | None:
         return lambda own: payloads.problem("rejected", text, asset_ids=own)
     if isinstance(event, Dropped):
         text = f"{event.count} events were not told: the server reads too slowly"
-        return lambda own: payloads.problem("dropped", text, count=event.count, asset_ids=own)
+        return lambda own: payloads.problem(
+            "dropped", text, count=event.count, channel=channel, asset_ids=own
+        )
     if isinstance(event, RecoveryFailed):
         text = "orders and fills of a gap could not be fetched"
         return lambda _: payloads.problem(

@@ -20,8 +20,9 @@ _RETRY_MS: Final = 2000
 
 HEADERS: Final = (
     ("Content-Type", "text/event-stream"),
-    # no-transform: a proxy that compresses would gather what it should pass on.
-    ("Cache-Control", "no-cache, no-transform"),
+    # It is of this moment, and with an account it is nobody else's. no-transform: a proxy that
+    # compresses would gather what it should pass on.
+    ("Cache-Control", "private, no-store, no-transform"),
     ("X-Accel-Buffering", "no"),
     ("X-Content-Type-Options", "nosniff"),
 )

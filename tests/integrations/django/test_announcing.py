@@ -185,3 +185,18 @@ def test_the_end_of_the_client_is_the_end(client: Client, exchange: Exchange) ->
     timer.start()
     Announcer(stream).run()
     timer.join()
+
+
+def test_a_broken_pipe_of_a_receivers_own_stops_nothing(
+    exchange: Exchange, client: Client, connected: Callable[..., None]
+) -> None:
+    stream = client.subscribe(Market(exchange.markets[0]))
+
+    def broken(event: Event, **_: Any) -> None:
+        raise BrokenPipeError("a cache has hung up")
+
+    connected(market_event, broken)
+    connected(market_event, lambda **_: stream.close(), sender=Book)
+    announcer = Announcer(stream)
+    announcer.run()
+    assert announcer.failed >= 1

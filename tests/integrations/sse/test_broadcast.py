@@ -8,7 +8,15 @@ from typing import Any
 import attrs
 import pytest
 
-from polymarket_ws import Backoff, Client, ClientClosed, Credentials, Endpoints, MarketInfo
+from polymarket_ws import (
+    Backoff,
+    Client,
+    ClientClosed,
+    Credentials,
+    Endpoints,
+    MarketInfo,
+    SubscriptionStalled,
+)
 from polymarket_ws.integrations.sse.broadcast import AtCapacity, Broadcast, Limits
 from polymarket_ws.integrations.sse.browser import Browser
 from polymarket_ws.simulator import Exchange
@@ -250,6 +258,28 @@ def test_what_is_too_old_is_a_gap(house: House) -> None:
     assert sizes[-1] == "5000"
 
 
+@pytest.mark.parametrize("user", [False, True])
+def test_what_happened_while_nobody_listened_is_a_gap(
+    exchange: Exchange, seconds: Callable[[float], float], user: bool
+) -> None:
+    house = House(exchange, grace=0.05)
+    markets = () if user else (0,)
+    first = house.visit(*markets, user=user)
+    assert "ws-error/gap" not in first.kinds()
+    assert exchange.wait_for(lambda: exchange.connections, seconds(10))
+    first.read(0)
+    house.leave(first)
+    assert exchange.wait_for(lambda: not exchange.connections, seconds(10))
+    # Nothing was numbered meanwhile: nobody was there to number it.
+    again = house.visit(*markets, user=user, since=first.id)
+    assert again.kinds()[:2] == ["ws-subscribed", "ws-error/gap"]
+    # And of what was heard from then on nothing is missing.
+    third = house.visit(*markets, user=user, since=again.id)
+    assert "ws-error/gap" not in third.kinds()
+    assert house.broadcast.close(seconds(5))
+    assert house.client.close(seconds(5))
+
+
 def test_a_slow_browser_is_told_what_it_missed_and_holds_up_nobody(house: House) -> None:
     market = house.exchange.market(0)
     slow, quick = house.visit(0), house.visit(0)
@@ -266,6 +296,31 @@ def test_a_slow_browser_is_told_what_it_missed_and_holds_up_nobody(house: House)
     market.trade("Yes", "BUY", "0.62", 2000)
     slow.until(lambda message: message.body.get("size") == "2000")
     assert slow.kinds().count("ws-error/dropped") == 1
+
+
+def test_more_that_went_wrong_than_is_kept_is_told_as_a_gap_once(house: House) -> None:
+    broadcast = house.broadcast
+    slow, quick = house.visit(0), house.visit(0)
+    for visitor in (slow, quick):
+        visitor.live(house.exchange.markets[0])
+        visitor.read(0)
+    del slow.messages[:], quick.messages[:]
+    stalled = SubscriptionStalled(channel="market", asset_ids=house.exchange.markets[0].asset_ids)
+    reader = broadcast._markets_reader
+    assert reader is not None
+    for _ in range(300):
+        broadcast._deliver(reader, stalled)
+        quick.read(0)
+    slow.read(0)
+    assert slow.kinds() == ["ws-error/gap"] + ["ws-error/stalled"] * 256
+    assert quick.kinds() == ["ws-error/stalled"] * 300
+    late = house.visit(0, since=quick.messages[0].last_event_id)
+    assert late.kinds().count("ws-error/gap") == 1
+    broadcast._deliver(reader, stalled)
+    for visitor in (slow, quick, late):
+        del visitor.messages[:]
+        visitor.read(0)
+        assert visitor.kinds() == ["ws-error/stalled"]
 
 
 def test_a_lost_exchange_is_told_and_so_is_its_return(house: House) -> None:
@@ -399,6 +454,35 @@ def test_wrong_credentials_cost_the_orders_and_not_the_markets(exchange: Exchang
     assert client.close(scaled(5))
 
 
+def test_who_sees_markets_too_comes_back_to_a_new_stream_of_the_account_and_a_gap(
+    exchange: Exchange, seconds: Callable[[float], float]
+) -> None:
+    account = exchange.account
+    ends, again, markets = clients = [
+        Client(account.credentials, endpoints=Endpoints.at(exchange.url)) for _ in range(3)
+    ]
+    made = iter((markets, ends, again))
+    broadcast = Broadcast(lambda: next(made), api_key=account.credentials.api_key, limits=Limits())
+    info = exchange.markets[0]
+    browser, text = broadcast.join([info], user=True, last_event_id=None)
+    visitor = Visitor(broadcast, browser)
+    visitor.messages += visitor.parser.feed(text)
+    visitor.live(info)
+    assert ends.close(seconds(5))
+    failed = visitor.until(lambda message: message.kind == "ws-error/failed")
+    assert failed.body["channel"] == "user"
+    assert browser.farewell is not None
+    broadcast.leave(browser)
+    browser, text = broadcast.join([info], user=True, last_event_id=visitor.id)
+    back = Visitor(broadcast, browser)
+    back.messages += back.parser.feed(text)
+    assert back.kinds()[:2] == ["ws-subscribed", "ws-error/gap"]
+    assert broadcast.reading().user
+    assert broadcast.close(seconds(5))
+    for client in clients:
+        assert client.close(seconds(5))
+
+
 def test_markets_are_bounded_and_idle_ones_make_room(house: House, exchange: Exchange) -> None:
     small = Broadcast(lambda: house.client, limits=Limits(markets=2))
     first, _ = small.join(exchange.markets[:1], user=False, last_event_id=None)
@@ -431,7 +515,7 @@ def test_closing_says_goodbye_to_every_browser_and_lets_nobody_in(house: House) 
     assert visitor.browser.farewell is not None
     (goodbye,) = Parser().feed(visitor.browser.farewell)
     assert goodbye.kind == "ws-unsubscribed"
-    with pytest.raises(AtCapacity):
+    with pytest.raises(AtCapacity, match="this server ends"):
         house.visit(0)
     assert house.broadcast.close()
 

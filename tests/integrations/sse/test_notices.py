@@ -31,7 +31,7 @@ def given(notices: Notices, browser: Browser, since: int = 0) -> list[dict[str, 
 def noted(*events: Lifecycle) -> Notices:
     notices = Notices()
     for number, event in enumerate(events, start=1):
-        render = how(event)
+        render = how(event, event.channel)
         assert render is not None
         notices.put(Notice(number, event.channel, event.asset_ids, render))
     return notices
@@ -88,11 +88,30 @@ def test_what_goes_wrong_is_an_error_of_its_type(event: Lifecycle, kind: str) ->
     assert whole["data"]["type"] == kind  # type: ignore[index]
 
 
+@pytest.mark.parametrize("channel", ["market", "user"])
+def test_a_drop_says_of_which_channel_it_was(channel: str) -> None:
+    render = how(Dropped(count=2), channel)
+    assert render is not None
+    data = told(render([]))["data"]
+    assert (data["count"], data["channel"], data["asset_ids"]) == (2, channel, [])
+
+
 def test_fills_that_a_gap_hid_are_a_gap() -> None:
     failed = RecoveryFailed(channel="user", since=1, until=2, error="10.0.0.1 refused")
     (whole,) = given(noted(failed), ACCOUNT)
     assert whole["data"]["type"] == "gap"  # type: ignore[index]
     assert "10.0.0.1" not in str(whole)
+
+
+def test_what_had_to_go_is_known_to_whom_it_concerned() -> None:
+    lost = Disconnected(channel="market", code=1006)
+    notices = noted(*[lost] * 256)
+    assert notices.lost_through(BROWSER) == 0
+    notices = noted(*[lost] * 300)
+    assert [len(given(notices, BROWSER)), notices.lost_through(BROWSER)] == [256, 44]
+    assert notices.lost_through(ACCOUNT) == 0
+    notices = noted(Disconnected(channel="user", code=1006), *[lost] * 256)
+    assert [notices.lost_through(BROWSER), notices.lost_through(ACCOUNT)] == [0, 1]
 
 
 def test_what_a_page_need_not_know_is_not_told() -> None:
@@ -101,4 +120,4 @@ def test_what_a_page_need_not_know_is_not_told() -> None:
         Subscribed(channel="market"),
         DecodeFailure(channel="market", raw="?", error="?"),
     ):
-        assert how(event) is None
+        assert how(event, event.channel) is None

@@ -33,7 +33,7 @@ from polymarket_ws.events.market import (
     PriceChange,
     TickSizeChange,
 )
-from polymarket_ws.integrations.django.announcing import Announcer
+from polymarket_ws.integrations.django.announcing import Announcer, is_output_unread
 from polymarket_ws.integrations.django.apps import installed
 from polymarket_ws.integrations.django.lock import AlreadyRunning, SingleInstance, default_path
 from polymarket_ws.integrations.django.settings import SETTING
@@ -143,6 +143,12 @@ class Command(BaseCommand):
                 announcer.run()
         except (AlreadyRunning, ImproperlyConfigured, PolymarketWSError) as error:
             raise CommandError(str(error)) from error
+        except BrokenPipeError:
+            if not is_output_unread():
+                raise
+            # As in `… | head`: nobody is left to be told anything, now or as Python ends.
+            _silence()
+            return
         counts = "" if announcer is None else f": {announcer.sent} events sent"
         if announcer is not None and announcer.failed:
             counts += f", {announcer.failed} calls of receivers failed"
@@ -178,6 +184,12 @@ class Command(BaseCommand):
             self.stdout.write(text)
             # Into a pipe or a file, too, when it happens.
             self.stdout.flush()
+
+
+def _silence() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _refuse_under_reloader() -> None:

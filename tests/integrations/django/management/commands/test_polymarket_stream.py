@@ -250,3 +250,30 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_end(exchange: Exchange, tmp_
     assert "it is interrupted" in rest
     assert "Stopped: " in rest
     assert "Traceback" not in rest
+
+
+@signals
+@pytest.mark.parametrize("arguments", [[], ["-u"]])
+def test_a_reader_that_has_seen_enough_ends_it(
+    exchange: Exchange, tmp_path: Path, arguments: list[str]
+) -> None:
+    prints = HANGS.replace('print("hangs", flush=True)\n    time.sleep(60)', 'print("x" * 10_000)')
+    command = [sys.executable, *arguments, "-c", prints, exchange.url]
+    with subprocess.Popen(
+        [*command, str(exchange.markets[0].slug), str(tmp_path / "prints")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert any(line.startswith("xxx") for line in process.stdout)
+        process.stdout.close()
+        deadline = time.monotonic() + scaled(20)
+        while process.poll() is None and time.monotonic() < deadline:
+            exchange.step(5)
+            exchange.wait_for(lambda: process.poll() is not None, 0.05)
+        ended = process.poll()
+        process.kill()
+        assert process.stderr.read() == ""
+        assert ended == 0
