@@ -220,6 +220,17 @@ class Peer:
         for thread in self._threads:
             thread.join()
 
+    def forget(self, but: Conversation) -> None:
+        """Let go of every conversation that is over, and of its thread."""
+        with self.changed:
+            self.conversations = [
+                item for item in self.conversations if item is but or not item.over.is_set()
+            ]
+            self._threads = [
+                self._threads[0],
+                *filter(threading.Thread.is_alive, self._threads[1:]),
+            ]
+
     def wait(self, reached: Callable[[], Any], what: str = "it") -> None:
         """Wait until something about the conversations is true."""
         with self.changed:
