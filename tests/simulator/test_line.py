@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -55,8 +55,7 @@ def test_a_deaf_line_reads_later(
     line.deafen()
     reading = aside.submit(line.recv, 9)
     peer.sendall(b"wait")
-    with pytest.raises(TimeoutError):
-        reading.result(0.1)
+    assert not wait([reading], 0.1).done
     line.hear()
     assert reading.result(scaled(5)) == b"wait"
 
@@ -70,8 +69,7 @@ def test_shutting_down_ends_every_wait(
     reading = aside.submit(line.recv, 9)
     peer.sendall(b"lost")
     peer.shutdown(socket.SHUT_WR)
-    with pytest.raises(TimeoutError):
-        reading.result(0.1)
+    assert not wait([reading], 0.1).done
     line.shutdown(socket.SHUT_RDWR)
     assert reading.result(scaled(5)) == b""
 
@@ -96,8 +94,7 @@ def test_a_line_that_swallows_reads_what_comes_and_tells_nothing(
     line.swallow()
     peer.sendall(bytes(2**24))
     peer.close()
-    with pytest.raises(TimeoutError):
-        reading.result(0.1)
+    assert not wait([reading], 0.1).done
     line.shutdown(socket.SHUT_RDWR)
     assert reading.result(scaled(5)) == b""
 
@@ -109,8 +106,7 @@ def test_what_the_deaf_kept_is_swallowed_as_well(
     line.deafen()
     reading = aside.submit(line.recv, 2**16)
     peer.sendall(b"kept")
-    with pytest.raises(TimeoutError):
-        reading.result(0.1)
+    assert not wait([reading], 0.1).done
     line.swallow()
     # More than any buffer holds: it is read.
     peer.sendall(bytes(2**24))
