@@ -188,6 +188,11 @@ class Connection:
             self._readiness.close()
             raise
 
+    def discard(self) -> None:
+        """Let go of one that was never started."""
+        self._ended = True
+        self._readiness.close()
+
     def want(self, want: Want) -> bool:
         """Pass a wish on; False if the thread has ended and cannot take it."""
         with self._ending:

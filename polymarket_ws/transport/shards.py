@@ -110,7 +110,15 @@ class Shards:
         count = -(-missing // self._limit)
         if not living and not count and not all(map(self._is_carried, wishes)):
             count = 1
-        return [self._make() for _ in range(count)]
+        made: list[Connection] = []
+        try:
+            for _ in range(count):
+                made.append(self._make())  # noqa: PERF401  those made before one fails are let go
+        except OSError:
+            for connection in made:
+                connection.discard()
+            raise
+        return made
 
     def _takes_more(self, connection: Connection) -> bool:
         return not connection.ended and connection not in self._trials

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -158,15 +159,24 @@ def test_feed_that_cannot_grow_holds_what_it_held(
         conversation.read_on()
 
     class Exhausted:
-        @staticmethod
-        def socketpair() -> None:
-            raise OSError(24, "Too many open files")
+        left = 1
+
+        @classmethod
+        def socketpair(cls) -> Any:
+            if not cls.left:
+                raise OSError(24, "Too many open files")
+            cls.left -= 1
+            return socket.socketpair()
 
     with Peer(serve) as peer, make_client(peer.url, assets_per_connection=2) as client:
         feed = client.listen(Market("1", "2"))
         eventually(lambda: [c.asset_ids for c in peer.conversations] == [{"1", "2"}])
         monkeypatch.setattr(readiness_module, "socket", Exhausted)
-        for change in (lambda: feed.add("3"), lambda: feed.replace("4", "5", "6")):
+        for change in (
+            # The first of two that are needed is made, and let go.
+            lambda: feed.add("3", "4", "5"),
+            lambda: feed.replace("4", "5", "6"),
+        ):
             with pytest.raises(ConnectionFailed, match="too many open files"):
                 change()
             assert feed.asset_ids == ("1", "2")
