@@ -18,13 +18,13 @@ a signal handler or a finalizer may fill at any moment.
 
 from __future__ import annotations
 
-import functools
 import os
 import queue
 import threading
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -112,9 +112,15 @@ class Reading:
     discarded: int
 
 
-@functools.cache
+#: Classes that were looked at and are data. They only become more, whichever thread adds one.
+_KNOWN_DATA: set[type[Event]] = set()
+
+
 def _is_lifecycle(kind: type[Event]) -> bool:
-    return issubclass(kind, Lifecycle)
+    if issubclass(kind, Lifecycle):
+        return True
+    _KNOWN_DATA.add(kind)
+    return False
 
 
 #: Stands in the row where an event was dropped.
@@ -166,7 +172,9 @@ class Mailbox:
         self._row = _Row([], [0], 0)
         self._shed_upto = 0
         self._front = Front(0)
-        self.hand = Hand((), (0,), upto=0, before=Tally())
+        self.hand = Hand((), (), (0,), upto=0, before=Tally())
+        self._most_in_hand = min(_HAND_EVENTS, max(1, delivery.max_events // 4))
+        self._most_bytes_in_hand = delivery.max_bytes // 4
         # What may still be put without a look at what was read meanwhile.
         self._room_events = delivery.max_events
         self._room_bytes = delivery.max_bytes
@@ -205,15 +213,17 @@ class Mailbox:
                 return 0
             dropped_before = self._dropped
             row = self._row
-            row.events.extend(events)
             offsets = row.offsets
-            before = offset = offsets[-1]
-            for size in sizes:
-                offset += size
-                offsets.append(offset)
-            self._received += len(events)
-            self._room_events -= len(events)
-            self._room_bytes -= offset - before
+            before = offsets[-1]
+            count = len(events)
+            row.events.extend(events)
+            if count == 1:
+                offsets.append(before + sizes[0])
+            else:
+                offsets[-1:] = accumulate(sizes, initial=before)
+            self._received += count
+            self._room_events -= count
+            self._room_bytes += before - offsets[-1]
             if self._room_events < 0 or self._room_bytes < 0:
                 self._look_for_room()
             if self._waiting:
@@ -307,7 +317,7 @@ class Mailbox:
         if bell is None:
             bell = self._bell = queue.SimpleQueue()
         while True:
-            remaining = deadline.remaining()
+            remaining = None if deadline.at is None else deadline.remaining()
             # Before the row: a put that comes after this look is not the end's business.
             error = self.error
             with self._lock:
@@ -332,20 +342,19 @@ class Mailbox:
 
     def _next_hand(self) -> Hand | None:
         read = self.hand
-        if read.left():
+        if read.position < read.size:
             return read
-        self._settle()
-        if len(self._front):
-            events, offsets = self._front.contents()
-            hand = Hand(
-                events,
-                offsets,
-                upto=self._head(),
-                before=read.read(read.size),
-                front=self._front.generation,
-            )
-        elif self._head() < self._row.first + len(self._row.events):
-            hand = self._hand_from_row(read.read(read.size))
+        before = read.read(read.size)
+        start = self._settle()
+        if not self._front.is_empty:
+            hand = self._hand_from_front(before)
+        elif start < len(self._row.events):
+            hand = self._hand_from_row(start, before)
+        elif read.size:
+            # What was read is freed before the wait and not after it: by then what comes next
+            # would be decoded into memory that no cache holds, and the garbage collector look
+            # at both.
+            hand = Hand((), (), (0,), upto=read.upto, before=before)
         else:
             return None
         # No call between this look and the store: a signal handler that closes or reads
@@ -353,26 +362,39 @@ class Mailbox:
         if self.closed or self.hand is not read:
             return None if self.closed else self._next_hand()
         self.hand = hand
+        # Now, or what was read would live on in the row until that is moved.
+        self._settle()
         self._measure()
-        return hand
+        return hand if hand.size else None
 
-    def _hand_from_row(self, before: Tally) -> Hand:
-        row = self._row
-        start = self._head() - row.first
-        most = min(_HAND_EVENTS, max(1, self._delivery.max_events // 4))
-        end = min(len(row.events), start + most)
-        limit = row.offsets[start] + self._delivery.max_bytes // 4
-        end = max(start + 1, bisect_right(row.offsets, limit, start + 1, end + 1) - 1)
-        events = row.events[start:end]
-        plain = not any(map(_is_lifecycle, set(map(type, events))))
-        if not plain:
-            # Data up to the first lifecycle event, or that one alone.
-            first = next(i for i, event in enumerate(events) if isinstance(event, Lifecycle))
-            plain = first > 0
-            end = start + max(1, first)
-            events = row.events[start:end]
+    def _hand_from_front(self, before: Tally) -> Hand:
+        events, offsets = self._front.contents()
         return Hand(
             events,
+            tuple(map(type, events)),
+            offsets,
+            upto=self._head(),
+            before=before,
+            front=self._front.generation,
+        )
+
+    def _hand_from_row(self, start: int, before: Tally) -> Hand:
+        row = self._row
+        end = min(len(row.events), start + self._most_in_hand)
+        if end - start > 1 and row.offsets[end] - row.offsets[start] > self._most_bytes_in_hand:
+            limit = row.offsets[start] + self._most_bytes_in_hand
+            end = max(start + 1, bisect_right(row.offsets, limit, start + 1, end + 1) - 1)
+        kinds = tuple(map(type, row.events[start:end]))
+        plain = _KNOWN_DATA.issuperset(kinds) or not any(map(_is_lifecycle, set(kinds)))
+        if not plain:
+            # Data up to the first lifecycle event, or that one alone.
+            first = next(i for i, kind in enumerate(kinds) if _is_lifecycle(kind))
+            plain = first > 0
+            end = start + max(1, first)
+            kinds = kinds[: end - start]
+        return Hand(
+            row.events[start:end],
+            kinds,
             row.offsets[start : end + 1],
             upto=row.first + end,
             before=before,
@@ -428,17 +450,25 @@ class Mailbox:
     def _bytes_behind_the_hand(self) -> int:
         return self._row_bytes() + (0 if self._front_is_handed() else self._front.bytes)
 
-    def _settle(self) -> None:
-        """Let the row and the front be shorter by what the hand holds. Idempotent."""
+    def _settle(self) -> int:
+        """Let the row and the front be shorter by what the hand holds. Idempotent.
+
+        Returns:
+            Where in the row what waits begins.
+        """
         hand, row = self.hand, self._row
         if hand.front == self._front.generation:
             self._front = Front(self._front.generation + 1)
-        head = max(row.first, self._shed_upto, hand.upto)
+        head = max(self._shed_upto, hand.upto)
         empty = head - row.first
-        if empty and (empty == len(row.events) or empty > max(_EMPTY_SLOTS, len(row.events) // 2)):
+        if empty <= 0:
+            return 0
+        if empty == len(row.events) or empty > max(_EMPTY_SLOTS, len(row.events) // 2):
             shorter = _Row(row.events[empty:], row.offsets[empty:], head)
             if not self.closed:
                 self._row = shorter
+                return 0
+        return empty
 
     def _excess(self) -> tuple[int, int]:
         """Return how many events and bytes too many wait, never below 0."""
@@ -449,12 +479,13 @@ class Mailbox:
         )
 
     def _held(self) -> tuple[int, int]:
-        # Written out, because it is asked once a put.
+        # Written out, because it is asked once a hand.
         row, hand, front = self._row, self.hand, self._front
         position, offsets = hand.position, hand.offsets
-        head = max(row.first, self._shed_upto, hand.upto) - row.first
-        events = len(row.events) - head
-        size = row.offsets[-1] - row.offsets[head] + offsets[-1] - offsets[position]
+        head = max(self._shed_upto, hand.upto)
+        empty = head - row.first if head > row.first else 0
+        events = len(row.events) - empty
+        size = row.offsets[-1] - row.offsets[empty] + offsets[-1] - offsets[position]
         if hand.front < 0:
             events += hand.size - position
         if hand.front != front.generation:
@@ -550,7 +581,7 @@ class Mailbox:
         read = self.hand
         read.stop = 0
         read.position = read.size
-        self.hand = Hand((), (0,), upto=0, before=Tally())
+        self.hand = Hand((), (), (0,), upto=0, before=Tally())
         self.error = error
         # And it may be waiting right now, with the fork in a signal handler.
         self._ring()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 from polymarket_ws.events.event import Event
 
@@ -30,10 +31,10 @@ class Tally:
         self._since = since
         self._size = size
 
-    def plus(self, events: Sequence[Event]) -> Tally:
-        """Return the tally with ``events`` in it."""
-        size = self._size + len(events)
-        since = (*self._since, tuple(map(type, events)))
+    def plus(self, kinds: tuple[type[Event], ...]) -> Tally:
+        """Return the tally with one event more of each of ``kinds``."""
+        size = self._size + len(kinds)
+        since = (*self._since, kinds)
         if size < _UNCOUNTED_EVENTS and len(since) < _UNCOUNTED_PORTIONS:
             return Tally(self._counted, since, size)
         return Tally(_counted(self._counted, since))
@@ -47,8 +48,7 @@ def _counted(
     counted: Counter[type[Event]], since: tuple[tuple[type[Event], ...], ...]
 ) -> Counter[type[Event]]:
     counts = counted.copy()
-    for kinds in since:
-        counts.update(kinds)
+    counts.update(chain.from_iterable(since))
     return counts
 
 
@@ -57,6 +57,7 @@ class Hand:
 
     Attributes:
         events: what was handed over.
+        kinds: their classes.
         size: how many.
         position: which one is next. Only the consumer moves it.
         stop: below this position all is data and may be given out without a look.
@@ -65,11 +66,22 @@ class Hand:
         before: what was read before this hand.
     """
 
-    __slots__ = ("before", "events", "front", "offsets", "position", "size", "stop", "upto")
+    __slots__ = (
+        "before",
+        "events",
+        "front",
+        "kinds",
+        "offsets",
+        "position",
+        "size",
+        "stop",
+        "upto",
+    )
 
     def __init__(
         self,
         events: Sequence[Event],
+        kinds: tuple[type[Event], ...],
         offsets: Sequence[int],
         *,
         upto: int,
@@ -78,6 +90,7 @@ class Hand:
         plain: bool = False,
     ) -> None:
         self.events = events
+        self.kinds = kinds
         self.offsets = offsets
         self.size = len(events)
         self.position = 0
@@ -92,6 +105,4 @@ class Hand:
 
     def read(self, position: int) -> Tally:
         """Return what was read when this hand was at ``position``."""
-        if position == self.size:
-            return self.before.plus(self.events)
-        return self.before.plus(self.events[:position])
+        return self.before.plus(self.kinds[:position]) if position else self.before

@@ -76,14 +76,13 @@ class Front:
         self._sizes: list[int] = []
         self._segment: dict[_Key, Lifecycle | Hole] = {}
         self._gaps: dict[int, float] = {}
+        self.is_empty = True
         self.undroppable = 0
         self.bytes = 0
 
-    def __len__(self) -> int:
-        return len(self._items) + len(self._segment)
-
     def drop(self, event: Event) -> None:
         """Let the hole grow by ``event``."""
+        self.is_empty = False
         hole = self._segment.get(_HOLE)
         if not isinstance(hole, Hole):
             hole = self._segment[_HOLE] = Hole()
@@ -91,6 +90,7 @@ class Front:
 
     def keep(self, event: Event, size: int) -> None:
         """Append data that may not be dropped."""
+        self.is_empty = False
         self._items += [*self._segment.values(), event]
         self._sizes += [*(0 for _ in self._segment), size]
         self._segment = {}
@@ -99,6 +99,7 @@ class Front:
 
     def merge(self, event: Lifecycle) -> int:
         """Append a lifecycle event; return how many vanished by that."""
+        self.is_empty = False
         segment = self._segment
         number = event.connection
         lost = (number, Disconnected, False)
