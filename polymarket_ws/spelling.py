@@ -21,7 +21,7 @@ __all__ = [
     "FIRST_MILLISECOND",
     "LAST_MILLISECOND",
     "LAYOUTS",
-    "MAX_EXPONENT",
+    "TOO_LARGE",
     "as_boolean",
     "as_datetime",
     "as_decimal",
@@ -34,6 +34,7 @@ __all__ = [
     "in_utc",
     "is_given",
     "is_none",
+    "is_sane",
     "json_value",
     "parse_json",
     "shown",
@@ -43,9 +44,10 @@ __all__ = [
 
 Wire = Mapping[str, object]
 
-# The same limit as the fast way applies. No price or size needs a hundred places, and
-# format(d, "f") turns the ten bytes of 1e999999999 into a gigabyte of zeros.
-MAX_EXPONENT = 100
+# No price or size needs a hundred places, and format(d, "f") turns the ten bytes of
+# 1e999999999 into a gigabyte of zeros. Of a zero it writes none, whatever its exponent above 0.
+_MAX_EXPONENT = 100
+TOO_LARGE = Decimal(10) ** _MAX_EXPONENT
 
 # Unix milliseconds passed 10**11 in March 1973, Unix seconds will in the year 5138.
 FIRST_MILLISECOND = 10**11
@@ -146,9 +148,18 @@ def as_decimal(value: object, _: object = None) -> Decimal:
         number = Decimal(repr(value) if isinstance(value, float) else value)
     except (InvalidOperation, ValueError):
         raise ValueError(f"a decimal is wanted, not {shown(value)}") from None
-    if not number.is_finite() or not -MAX_EXPONENT < number.adjusted() < MAX_EXPONENT:
+    if not is_sane(number):
         raise ValueError(f"a finite decimal of sane size is wanted, not {shown(value)}")
     return number
+
+
+def is_sane(number: Decimal) -> bool:
+    """Return whether a decimal is finite and cannot become a text much longer than it came in."""
+    return (
+        number.is_finite()
+        and -TOO_LARGE < number < TOO_LARGE
+        and number.adjusted() > -_MAX_EXPONENT
+    )
 
 
 def as_integer(value: object, _: object = None) -> int:

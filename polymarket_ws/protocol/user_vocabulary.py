@@ -27,5 +27,5 @@ USER_VOCABULARY = Vocabulary(
     fast=MappingProxyType({}),
     tolerant=MappingProxyType({"order": Order, "trade": Trade}),
     infer=_infer,
-    sane=MappingProxyType({}),
+    decimals=MappingProxyType({}),
 )
