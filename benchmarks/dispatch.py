@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from typing import cast
 
 from benchmarks.mix import Mix, asset_ids
 from polymarket_ws.budget import Budget
@@ -29,6 +30,9 @@ _TURN = 1_000
 _NOW = Deadline(0.0)
 
 
+Received = tuple[list[Event], list[int], list[bytes]]
+
+
 class Bench:
     """A router, and ``streams`` mailboxes that share ten thousand tokens."""
 
@@ -44,15 +48,14 @@ class Bench:
             wishes = Market(*self.ids[number * each : (number + 1) * each]).wishes
             self.router.want(Want(mailbox, wishes), connected=None, sent=())
 
-    def events(self, messages: list[bytes]) -> list[tuple[list[Event], int]]:
-        """Return what messages say, with their wire bytes."""
-        return [(self._decoder.decode(raw, 0.0, 1), len(raw)) for raw in messages]
+    def events(self, messages: list[bytes]) -> Received:
+        """Return what messages say, as a session returns it."""
+        events = [self._decoder.decode_object(raw, 0.0, 1) for raw in messages]
+        return cast("list[Event]", events), list(map(len, messages)), messages
 
-    def hand_over(self, messages: list[tuple[list[Event], int]]) -> None:
+    def hand_over(self, received: Received) -> None:
         """Route what one read brought, as a connection's thread does."""
-        route = self.router.route
-        for events, size in messages:
-            route(events, size)
+        self.router.route(*received)
         self.router.flush()
 
     def read(self) -> int:

@@ -80,7 +80,8 @@ class Agent:
     def _take(self, line: Line, data: bytes, answer: Answer) -> End | None:
         now = time.monotonic()
         end: End | None = None
-        for opcode, payload in line.cut(data):
+        for arrival in line.cut(data):
+            opcode, payload = (TEXT, arrival) if isinstance(arrival, bytes) else arrival
             if opcode in (TEXT, BINARY):
                 frame = answer(opcode, payload)
                 if frame is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import attrs
 
 from polymarket_ws.book import OrderBook
@@ -24,20 +26,41 @@ _MOST_LEVELS = 20_000
 
 
 class Journal:
-    """The last book of one token, and what changed since."""
+    """A book of one token, and what changed since.
 
-    __slots__ = ("book", "changes", "is_broken", "limit", "tick_size", "timestamp")
+    Args:
+        book: what was told.
+        tick_size: where the book does not name it, which only an opening book does.
+    """
 
-    def __init__(self, book: Book, earlier: Journal | None) -> None:
+    __slots__ = ("_is_broken", "_limit", "book", "changes", "tick_size", "timestamp")
+
+    def __init__(self, book: Book, tick_size: Decimal | None = None) -> None:
         self.book = book
-        self.changes: list[LevelChange] = []
+        self.tick_size = tick_size if book.tick_size is None else book.tick_size
         self.timestamp = book.timestamp
-        # Only the opening book has it; those after trades do not.
-        self.tick_size = book.tick_size
-        if self.tick_size is None and earlier is not None:
-            self.tick_size = earlier.tick_size
-        self.limit = _CHANGES
-        self.is_broken = False
+        self.changes: list[LevelChange] = []
+        self._limit = _CHANGES
+        self._is_broken = False
+
+    def enter(self, event: PriceChange) -> None:
+        """Enter the changes that are the token's."""
+        asset_id = self.book.asset_id
+        timestamp = event.timestamp
+        for change in event.price_changes:
+            if change.asset_id != asset_id:
+                continue
+            if timestamp is not None:
+                # A change stamped before the book is part of it already (seen right after
+                # connecting).
+                if self.timestamp is not None and timestamp < self.timestamp:
+                    continue
+                self.timestamp = timestamp
+            self.changes.append(change)
+
+    def is_possible(self) -> bool:
+        """Return whether there are no more changes than a book can have levels."""
+        return len(self.changes) < self._limit or self.thin_out()
 
     def thin_out(self) -> bool:
         """Keep the latest change of each level; False if there are more than a book can have."""
@@ -47,7 +70,7 @@ class Journal:
             latest.pop((change.side, change.price), None)
             latest[change.side, change.price] = change
         self.changes = list(latest.values())
-        self.limit = max(_CHANGES, 2 * len(self.changes))
+        self._limit = max(_CHANGES, 2 * len(self.changes))
         return len(self.changes) <= _MOST_LEVELS
 
     def rebase(self, event: TickSizeChange | MarketResolved) -> None:
@@ -57,7 +80,7 @@ class Journal:
         """
         folded = self.fold()
         if folded is None:
-            self.is_broken = True
+            self._is_broken = True
             self.changes = []
             if isinstance(event, TickSizeChange):
                 self.tick_size = event.new_tick_size
@@ -73,7 +96,7 @@ class Journal:
 
     def fold(self) -> Book | None:
         """Return the book as it is now, ``None`` if a change could not be applied."""
-        if self.is_broken:
+        if self._is_broken:
             return None
         book = OrderBook(self.book.asset_id, tick_size=self.tick_size)
         book.apply(self.book)

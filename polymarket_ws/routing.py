@@ -40,7 +40,8 @@ from polymarket_ws.events.market import (
     TickSizeChange,
 )
 from polymarket_ws.events.user import UserEvent
-from polymarket_ws.journal import Journal
+from polymarket_ws.past import Log, Past
+from polymarket_ws.protocol.decoding import Source
 from polymarket_ws.subscriptions import EVERYWHERE, Kinds
 
 __all__ = ["Router", "Want"]
@@ -94,8 +95,30 @@ class _Lane:
         return tuple(key for key in self.wishes if key != EVERYWHERE)
 
 
-#: Who wants what of one key. Equal tuples mean that two keys go the same ways.
+#: Who wants what of one key.
 _Routes = tuple[tuple[_Lane, Kinds], ...]
+
+
+class _Way:
+    """Where the events of one key go.
+
+    Attributes:
+        routes: who wants what.
+        takers: those of them that want changes of the book. Equal tuples mean that two keys go
+            the same ways.
+        log: the past of its market, where one is kept.
+    """
+
+    __slots__ = ("log", "routes", "takers")
+
+    def __init__(self) -> None:
+        self.routes: _Routes = ()
+        self.takers: tuple[_Lane, ...] = ()
+        self.log: Log | None = None
+
+
+#: Of keys that nobody wants.
+_NOWHERE = _Way()
 
 
 class Router:
@@ -128,8 +151,8 @@ class Router:
         self._connection = connection
         self._names_markets = names_markets
         self._lanes: dict[Mailbox, _Lane] = {}
-        self._routes: dict[str, _Routes] = {}
-        self._journals: dict[str, Journal] = {}
+        self._ways: dict[str, _Way] = {}
+        self._past = Past()
         self._bookless: dict[str, list[_Lane]] = {}
         self._observers = _Lane(observers)
         self._observes = observes
@@ -147,17 +170,17 @@ class Router:
     @property
     def ids(self) -> list[str]:
         """Every id that anybody wants, oldest wish first."""
-        return [key for key in self._routes if key != EVERYWHERE]
+        return [key for key in self._ways if key != EVERYWHERE]
 
     @property
     def everywhere(self) -> bool:
         """Whether anybody wants what belongs to no id, or to any."""
-        return EVERYWHERE in self._routes
+        return EVERYWHERE in self._ways
 
     @property
     def idle(self) -> bool:
         """Whether nobody wants anything."""
-        return not self._routes
+        return not self._ways
 
     def kinds(self) -> Kinds:
         """Return every class that anybody wants."""
@@ -223,7 +246,7 @@ class Router:
 
     def _tell_observers_of_the_end(self, left: Iterable[str], epoch: int) -> None:
         """Tell what nobody wants any more: observers hear of the client, not of one stream."""
-        ended = [key for key in left if key not in self._routes]
+        ended = [key for key in left if key not in self._ways]
         if ended and self._observes(Unsubscribed):
             self._tell(self._observers, self._unsubscribed(ended, epoch))
 
@@ -242,14 +265,15 @@ class Router:
         self._lead(lane, key, kinds)
 
     def _lead(self, lane: _Lane, key: str, kinds: Kinds) -> None:
-        routes = tuple(route for route in self._routes.get(key, ()) if route[0] is not lane)
-        if kinds:
-            self._routes[key] = (*routes, (lane, kinds))
-        elif routes:
-            self._routes[key] = routes
+        way = self._ways.get(key) or _Way()
+        others = tuple(route for route in way.routes if route[0] is not lane)
+        way.routes = (*others, (lane, kinds)) if kinds else others
+        way.takers = tuple(taker for taker, wanted in way.routes if PriceChange in wanted)
+        if way.routes:
+            self._ways[key] = way
         else:
-            self._routes.pop(key, None)
-            self._journals.pop(key, None)
+            self._ways.pop(key, None)
+            self._past.forget(key)
             self._bookless.pop(key, None)
 
     def _give_changes(self, key: str) -> None:
@@ -264,7 +288,12 @@ class Router:
             self.decoded |= {TickSizeChange}
         else:
             # Books without their changes, or changes without books, are no past to fold.
-            self._journals.clear()
+            self._forget_the_past()
+
+    def _forget_the_past(self) -> None:
+        self._past.clear()
+        for way in self._ways.values():
+            way.log = None
 
     def _introduce(
         self, lane: _Lane, before: dict[str, Kinds], connected: Connected, sent: Container[str]
@@ -286,8 +315,7 @@ class Router:
             kinds = lane.wishes.get(key, _NOTHING)
             if Book not in kinds or kinds & _BOOK_KINDS <= had:
                 continue
-            journal = self._journals.get(key)
-            book = None if journal is None else journal.fold()
+            book = self._past.fold(key)
             if book is not None:
                 self._queue(lane, book, _LEVEL_BYTES * (len(book.bids) + len(book.asks)) + 200)
                 continue
@@ -302,61 +330,96 @@ class Router:
 
     # -- what arrives ------------------------------------------------------------------------
 
-    def route(self, events: Sequence[Event], size: int) -> None:
-        """Queue the events of one message, ``size`` wire bytes, for those who want them."""
-        if len(events) > 1:
-            size //= len(events)
-        for event in events:
-            if isinstance(event, PriceChange):
-                self._route_price_change(event, size)
-            elif isinstance(event, (LastTradePrice, BestBidAsk)):
-                self._deliver(event, self._routes.get(event.asset_id, ()), size)
-            elif isinstance(event, Book):
-                self._note_book(event)
-                self._deliver(event, self._routes.get(event.asset_id, ()), size)
-            elif isinstance(event, TickSizeChange):
-                self._rebase((event.asset_id,), event)
-                self._deliver(event, self._routes.get(event.asset_id, ()), size)
-            elif isinstance(event, NewMarket):
-                self._deliver(event, self._routes.get(EVERYWHERE, ()), size)
-            elif isinstance(event, MarketResolved):
-                self._rebase(self._journals_of(event), event)
-                self._deliver(event, self._routes_of_resolved(event), size)
-            elif isinstance(event, Lifecycle):
-                self._tell_everybody(event, size)
-            elif isinstance(event, UserEvent):
-                self._deliver(event, self._routes_of_user_event(event), size)
+    def route(
+        self,
+        events: Sequence[Event],
+        sizes: Sequence[int],
+        sources: Sequence[Source] | None = None,
+    ) -> None:
+        """Queue events for those who want them.
+
+        Args:
+            events: what was received, in its order.
+            sizes: the wire bytes of each.
+            sources: what each came in, where that is known.
+        """
+        way_of, queued = self._ways.get, self._queued
+        are_changes_observed = self._observes(PriceChange)
+        rows = zip(events, sizes, events if sources is None else sources, strict=True)
+        for event, size, source in rows:
+            if type(event) is not PriceChange:
+                self._route_rare(event, size, source)
+                continue
+            # Nearly everything that comes, so it is written out: one look at each change, and
+            # one at what the whole event needs. The rest is left to _split_price_change.
+            first = None
+            for change in event.price_changes:
+                way = way_of(change.asset_id, _NOWHERE)
+                if first is None:
+                    first = way
+                elif way.log is not first.log or way.takers != first.takers:
+                    self._split_price_change(event, size, source)
+                    break
             else:
-                # A vocabulary and this router that disagree must not lose events quietly.
-                raise TypeError(f"no way is known for {type(event).__name__}")
+                first = first or _NOWHERE
+                log = first.log
+                if log is not None and log.note(source, event):
+                    self._enter(log)
+                for lane in first.takers:
+                    if not lane.pending:
+                        queued.append(lane)
+                    lane.pending.append(event)
+                    lane.sizes.append(size)
+                if not first.takers:
+                    self.not_asked_for += 1
+                elif are_changes_observed:
+                    self._queue(self._observers, event, size)
+
+    def _route_rare(self, event: Event, size: int, source: Source) -> None:
+        if isinstance(event, (LastTradePrice, BestBidAsk)):
+            self._deliver(event, self._routes_of(event.asset_id), size)
+        elif isinstance(event, Book):
+            self._note_book(event, source)
+            self._deliver(event, self._routes_of(event.asset_id), size)
+        elif isinstance(event, TickSizeChange):
+            self._past.rebase((event.asset_id,), event)
+            self._deliver(event, self._routes_of(event.asset_id), size)
+        elif isinstance(event, NewMarket):
+            self._deliver(event, self._routes_of(EVERYWHERE), size)
+        elif isinstance(event, MarketResolved):
+            self._past.rebase(self._past.tokens_of(event), event)
+            self._deliver(event, self._routes_of_resolved(event), size)
+        elif isinstance(event, Lifecycle):
+            self._tell_everybody(event, size)
+        elif isinstance(event, UserEvent):
+            self._deliver(event, self._routes_of_user_event(event), size)
+        else:
+            # A vocabulary and this router that disagree must not lose events quietly.
+            raise TypeError(f"no way is known for {type(event).__name__}")
+
+    def _routes_of(self, key: str) -> _Routes:
+        return self._ways.get(key, _NOWHERE).routes
 
     def _routes_of_user_event(self, event: UserEvent) -> _Routes:
-        of_all = self._routes.get(EVERYWHERE, ())
-        of_market = self._routes.get(event.market.lower(), ())
+        of_all = self._routes_of(EVERYWHERE)
+        of_market = self._routes_of(event.market.lower())
         found: dict[_Lane, Kinds] = {}
         for lane, kinds in (*of_all, *of_market):
             found[lane] = found.get(lane, _NOTHING) | kinds
         return tuple(found.items())
 
-    def _note_book(self, event: Book) -> None:
+    def _note_book(self, event: Book, source: Source) -> None:
         asset_id = event.asset_id
         if asset_id in self._bookless:
             self._give_changes(asset_id)
-        if self.decoded >= _BOOK_KINDS and asset_id in self._routes:
-            self._journals[asset_id] = Journal(event, self._journals.get(asset_id))
+        way = self._ways.get(asset_id)
+        if way is not None and self.decoded >= _BOOK_KINDS:
+            way.log = self._past.note_book(source, event)
 
-    def _rebase(self, asset_ids: Iterable[str], event: TickSizeChange | MarketResolved) -> None:
-        for asset_id in asset_ids:
-            journal = self._journals.get(asset_id)
-            if journal is not None:
-                journal.rebase(event)
-
-    def _journals_of(self, event: MarketResolved) -> list[str]:
-        return [
-            asset_id
-            for asset_id, journal in self._journals.items()
-            if asset_id in event.assets_ids or journal.book.market == event.market
-        ]
+    def _enter(self, log: Log) -> None:
+        for asset_id in self._past.enter(log):
+            # Whoever joins now asks the server; this could grow for ever.
+            self._ways[asset_id].log = None
 
     def _deliver(self, event: Event, routes: _Routes, size: int) -> None:
         kind = type(event)
@@ -374,49 +437,21 @@ class Router:
         elif self._observes(kind):
             self._queue(self._observers, event, size)
 
-    def _route_price_change(self, event: PriceChange, size: int) -> None:
-        changes = event.price_changes
-        routes = self._routes
-        journals = self._journals
-        timestamp = event.timestamp
-        first: _Routes | None = None
-        together = True
-        for change in changes:
-            asset_id = change.asset_id
-            own = routes.get(asset_id, ())
-            if first is None:
-                first = own
-            elif own != first:
-                together = False
-            journal = journals.get(asset_id)
-            if journal is None:
-                continue
-            if timestamp is not None:
-                known = journal.timestamp
-                # A change stamped before the book is part of it already (seen right
-                # after connecting).
-                if known is not None and timestamp < known:
-                    continue
-                journal.timestamp = timestamp
-            journal.changes.append(change)
-            if len(journal.changes) >= journal.limit and not journal.thin_out():
-                # Whoever joins now asks the server; this could grow for ever.
-                del journals[asset_id]
-        if together:
-            self._deliver(event, first or (), size)
-        else:
-            self._split_price_change(event, size)
-
-    def _split_price_change(self, event: PriceChange, size: int) -> None:
+    def _split_price_change(self, event: PriceChange, size: int, source: Source) -> None:
         shares: dict[_Lane, list[LevelChange]] = {}
         wanted: list[LevelChange] = []
+        logs: dict[Log, None] = {}
         for change in event.price_changes:
-            routes = self._routes.get(change.asset_id, ())
-            takers = [lane for lane, kinds in routes if PriceChange in kinds]
-            for lane in takers:
+            way = self._ways.get(change.asset_id, _NOWHERE)
+            if way.log is not None:
+                logs[way.log] = None
+            for lane in way.takers:
                 shares.setdefault(lane, []).append(change)
-            if takers:
+            if way.takers:
                 wanted.append(change)
+        for log in logs:
+            if log.note(source, event):
+                self._enter(log)
         # Streams with the same share get the same object.
         parts: dict[tuple[int, ...], PriceChange] = {}
         for lane, share in shares.items():
@@ -430,8 +465,8 @@ class Router:
         found: dict[_Lane, Kinds] = {}
         named = [asset_id for asset_id in event.assets_ids if asset_id.isdecimal()]
         # One that names no token cannot be placed: better told to all than lost.
-        for key in named or self._routes:
-            for lane, kinds in self._routes.get(key, ()):
+        for key in named or self._ways:
+            for lane, kinds in self._routes_of(key):
                 found[lane] = found.get(lane, _NOTHING) | kinds
         return tuple(found.items())
 
@@ -468,7 +503,7 @@ class Router:
 
     def disconnected(self) -> None:
         """Forget the past: nothing before a gap can be folded with what comes after it."""
-        self._journals.clear()
+        self._forget_the_past()
 
     def flush(self) -> None:
         """Hand over what is queued: once a read, not once an event."""
@@ -505,13 +540,14 @@ class Router:
         about = self.ids
         if isinstance(event, (DecodeFailure, UnknownEvent)):
             named = dict.fromkeys(_ID.findall(event.raw))
-            about = [asset_id for asset_id in named if asset_id in self._routes]
+            about = [asset_id for asset_id in named if asset_id in self._ways]
         if isinstance(event, DecodeFailure):
             # It may have been a change of a book: whoever joins now needs a fresh one.
             if not about or len(event.raw.encode()) > _PERHAPS_CUT:
-                self._journals.clear()
+                self._forget_the_past()
             for asset_id in about:
-                self._journals.pop(asset_id, None)
+                self._past.forget(asset_id)
+                self._ways[asset_id].log = None
         for lane in self._lanes.values():
             own = tuple(asset_id for asset_id in about if asset_id in lane.wishes)
             self._queue(lane, self._about(event, own) if own else event, size)

@@ -19,7 +19,7 @@ from polymarket_ws.events.lifecycle import (
     SubscriptionStalled,
 )
 from polymarket_ws.protocol.awaiting import Awaiting
-from polymarket_ws.protocol.decoding import Decoder
+from polymarket_ws.protocol.decoding import Decoder, Source
 from polymarket_ws.protocol.dialect import Dialect
 from polymarket_ws.protocol.liveness import Liveness
 from polymarket_ws.protocol.pacing import Pacing
@@ -36,6 +36,8 @@ COALESCE_SECONDS = 0.05
 #: gets half of what that sister bears.
 BURST_FRAMES = 10
 FRAMES_PER_SECOND = 10.0
+
+_BRACE = ord("{")
 
 #: How much of an undecodable text is kept.
 _RAW_CHARACTERS = 4096
@@ -243,22 +245,38 @@ class Session:
         self._gap_began = now
         self.last_frame_at = received_at
 
-    def receive(self, text: bytes, received_at: float) -> list[Event]:
-        """Return the events of one message; control texts have none."""
-        # JSON begins with one of these two but for white space, which no server sends.
-        opening = text[:1]
-        if opening == b"{":
+    def receive(
+        self, texts: Sequence[bytes], received_at: float
+    ) -> tuple[list[Event], list[int], list[Source]]:
+        """Return the events of messages, and of each the wire bytes and what it came in.
+
+        Control texts have none.
+        """
+        events: list[Event] = []
+        sizes: list[int] = []
+        sources: list[Source] = []
+        decode, epoch = self._decoder.decode_object, self.epoch
+        is_data = False
+        for text in texts:
+            # JSON begins with one of two but for white space, which no server sends.
+            if text and text[0] == _BRACE:
+                event = decode(text, received_at, epoch)
+                is_data = True
+                if event is not None:
+                    events.append(event)
+                    sizes.append(len(text))
+                    sources.append(text)
+            else:
+                more = self._receive_unusual(text, received_at)
+                if more:
+                    events += more
+                    sizes += [len(text) // len(more)] * len(more)
+                    sources += more
+        if is_data:
             self._data_at = self._heard_at
-            event = self._decoder.decode_object(text, received_at, self.epoch)
-            events = [] if event is None else [event]
-        elif opening == b"[":
-            self._data_at = self._heard_at
-            events = self._decoder.decode(text, received_at, self.epoch)
-        else:
-            events = self._receive_unusual(text, received_at)
         if self._awaiting.since or self._awaiting.stalled:
             self._note_snapshots(events)
-        return events
+        return events, sizes, sources
 
     def _receive_unusual(self, text: bytes, received_at: float) -> list[Event]:
         if self._dialect.is_control(text):

@@ -540,7 +540,8 @@ class Connection:
         now = time.monotonic()
         self._warnings.warn("lost", now, "%s: connection lost: %s", self._host, self.last_error)
         if self._recovery is not None:
-            self._router.route(self._recovery.closed(), 0)
+            held = self._recovery.closed()
+            self._router.route(held, [0] * len(held))
         self._router.disconnected()
         self._router.tell(self._session.closed(end.code, end.reason, time.time()))
         self._flush_events()

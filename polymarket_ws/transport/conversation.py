@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from polymarket_ws.events.lifecycle import Lifecycle, SubscriptionStalled
 from polymarket_ws.protocol.session import Session
 from polymarket_ws.recovery import Recovery
 from polymarket_ws.routing import Router
-from polymarket_ws.transport.frames import BINARY, TEXT, text_frame
+from polymarket_ws.transport.frames import BINARY, text_frame
 from polymarket_ws.transport.line import ABNORMAL, READ_BYTES, End, Line
 
 __all__ = ["Conversation"]
@@ -163,7 +163,7 @@ class Conversation:
                 self._router.tell(event)
                 self._router.odd.append(event)
             else:
-                self._router.route((event,), _RECOVERED_BYTES)
+                self._router.route((event,), (_RECOVERED_BYTES,))
         self._flush()
 
     def _read(self) -> End | None:
@@ -192,28 +192,38 @@ class Conversation:
         now = time.monotonic()
         received_at = time.time()
         end: End | None = None
-        session, route, recovery = self._session, self._router.route, self._recovery
-        line = self._line
-        frames = line.cut(data)
-        if frames:
-            if recovery is not None and session.begun:
-                recovery.heard(now)
+        session, line = self._session, self._line
+        arrivals = line.cut(data)
+        if arrivals:
+            if self._recovery is not None and session.begun:
+                self._recovery.heard(now)
             session.heard(now, received_at)
-        for opcode, payload in frames:
-            if opcode == TEXT:
-                events = session.receive(payload, received_at)
-                if recovery is not None:
-                    events = recovery.take(events, len(payload))
-                if events:
-                    route(events, len(payload))
-            elif opcode == BINARY:
+        texts: list[bytes] = []
+        for arrival in arrivals:
+            if isinstance(arrival, bytes):
+                texts.append(arrival)
+                continue
+            opcode, payload = arrival
+            if opcode == BINARY:
+                self._route_texts(texts, received_at)
+                texts = []
                 failure = session.failure(payload, "a binary message", received_at)
-                route((failure,), len(payload))
+                self._router.route((failure,), (len(payload),))
             else:
                 end = line.obey(opcode, payload, now)
+        self._route_texts(texts, received_at)
         violated = line.violated
         if violated is not None:
             end = violated
-            route((session.failure(b"", violated.reason, received_at),), 0)
+            self._router.route((session.failure(b"", violated.reason, received_at),), (0,))
         self._flush()
         return end
+
+    def _route_texts(self, texts: Sequence[bytes], received_at: float) -> None:
+        if self._recovery is None:
+            self._router.route(*self._session.receive(texts, received_at))
+            return
+        for text in texts:
+            events, _, _ = self._session.receive((text,), received_at)
+            events = self._recovery.take(events, len(text))
+            self._router.route(events, [len(text) // max(1, len(events))] * len(events))

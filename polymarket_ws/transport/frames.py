@@ -23,6 +23,7 @@ __all__ = [
     "PING",
     "PONG",
     "TEXT",
+    "Arrival",
     "FrameParser",
     "close_frame",
     "parse_close",
@@ -54,6 +55,10 @@ MESSAGE_TOO_BIG: Final = 1009
 
 # First byte of a frame that is a whole text message: the final bit and the opcode.
 _WHOLE_TEXT: Final = 0x80 | TEXT
+
+#: What came: a text, or the opcode and the payload of anything else. Of a few hundred texts in
+#: one read, a tuple each would be half of what the garbage collector counts.
+Arrival = bytes | tuple[int, bytes]
 
 _new_decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -109,7 +114,7 @@ class FrameParser:
 
     def feed(  # noqa: C901, PLR0912 one loop, written out because it is the hot path
         self, data: bytes
-    ) -> list[tuple[int, bytes]]:
+    ) -> list[Arrival]:
         """Take what was read from the socket and return what it completes.
 
         Nothing is raised for what the server does wrong: everything complete before the
@@ -120,11 +125,12 @@ class FrameParser:
             data: the next bytes of the stream, cut anywhere.
 
         Returns:
-            ``(opcode, payload)`` in the order of arrival: ``TEXT`` and ``BINARY`` with whole
-            messages (an empty one is legal), ``CLOSE``, ``PING`` and ``PONG``. Text is valid
-            UTF-8, and the payload of a close frame is one that :func:`parse_close` accepts.
+            In the order of arrival: a whole text message as it is, which is valid UTF-8 and
+            may be empty; anything else as ``(opcode, payload)``: ``BINARY`` with a whole
+            message, ``CLOSE``, ``PING`` and ``PONG``. The payload of a close frame is one that
+            :func:`parse_close` accepts.
         """
-        messages: list[tuple[int, bytes]] = []
+        messages: list[Arrival] = []
         if self._ended:
             return messages
         if self._remainder:
@@ -163,7 +169,7 @@ class FrameParser:
                                 payload.decode()
                             except UnicodeDecodeError as error:
                                 raise _invalid_text(error, 0) from None
-                        append((TEXT, payload))
+                        append(payload)
                         position = stop
                     if position == size:
                         break
@@ -177,7 +183,7 @@ class FrameParser:
         return messages
 
     def _receive_frame(  # noqa: C901, PLR0912 one rule of RFC 6455 a branch
-        self, data: bytes, position: int, messages: list[tuple[int, bytes]]
+        self, data: bytes, position: int, messages: list[Arrival]
     ) -> int:
         """Take the frame that starts at ``position``, or what there is of it.
 
@@ -253,9 +259,7 @@ class FrameParser:
         self._missing = length
         return self._receive_payload(data, start, messages)
 
-    def _receive_control_frame(
-        self, data: bytes, position: int, messages: list[tuple[int, bytes]]
-    ) -> int:
+    def _receive_control_frame(self, data: bytes, position: int, messages: list[Arrival]) -> int:
         """Take a whole control frame, or keep what there is of it for the next read."""
         head = data[position]
         length = data[position + 1]
@@ -279,9 +283,10 @@ class FrameParser:
         messages.append((opcode, payload))
         return stop
 
-    def _receive_payload(self, data: bytes, start: int, messages: list[tuple[int, bytes]]) -> int:
+    def _receive_payload(self, data: bytes, start: int, messages: list[Arrival]) -> int:
         """Take what there is of the current data frame's payload; end the message with it."""
         piece = data[start : start + self._missing]
+        stop = start + len(piece)
         self._missing -= len(piece)
         complete = self._final and not self._missing
         if self._opcode == TEXT:
@@ -291,13 +296,12 @@ class FrameParser:
         else:
             if self._buffer:
                 self._buffer += piece
-                messages.append((self._opcode, bytes(self._buffer)))
+                piece = bytes(self._buffer)
                 self._buffer = bytearray()
-            else:
-                messages.append((self._opcode, piece))
+            messages.append(piece if self._opcode == TEXT else (self._opcode, piece))
             self._opcode = 0
             self._size = 0
-        return start + len(piece)
+        return stop
 
     def _validate(self, piece: bytes, complete: bool) -> None:  # noqa: FBT001 called on the hot path
         """Check the next piece of a text message, which may be cut inside a character.

@@ -14,6 +14,7 @@ import attrs
 from polymarket_ws.transport.frames import (
     CLOSE,
     PING,
+    Arrival,
     FrameParser,
     close_frame,
     parse_close,
@@ -93,7 +94,7 @@ class Line:
             return data, end
         return data, None
 
-    def cut(self, data: bytes) -> list[tuple[int, bytes]]:
+    def cut(self, data: bytes) -> list[Arrival]:
         """Return the messages and control frames that ``data`` completes, in their order."""
         return self._parser.feed(data)
 

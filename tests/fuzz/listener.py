@@ -37,6 +37,7 @@ from polymarket_ws.events.lifecycle import (
     SubscriptionRejected,
     UnknownEvent,
 )
+from polymarket_ws.protocol.decoding import Source
 from polymarket_ws.protocol.liveness import Liveness
 from polymarket_ws.protocol.session import Session
 from polymarket_ws.routing import Router, Want
@@ -112,7 +113,9 @@ def check_event(event: Event) -> None:
     assert len(line) <= _LINE_CHARACTERS, line
     for number in _decimals(event):
         assert number.is_finite()
-        assert abs(number.adjusted()) < 100
+        assert abs(number) < 10**100
+        # No longer than what was written out on the wire, where digits are 5,000 at most.
+        assert len(format(number, "f")) < 10_000
     written = event.to_json()
     assert "\n" not in written
     read = from_json(written)
@@ -126,12 +129,21 @@ class _Session(Session):
 
     heard_of: list[tuple[bytes, list[Event]]]
 
-    def receive(self, text: bytes, received_at: float) -> list[Event]:
-        events = super().receive(text, received_at)
-        self.heard_of.append((text, events))
-        assert all(event.received_at == received_at for event in events)
-        assert all(event.epoch == self.epoch for event in events)
-        return events
+    def receive(
+        self, texts: Sequence[bytes], received_at: float
+    ) -> tuple[list[Event], list[int], list[Source]]:
+        events: list[Event] = []
+        sizes: list[int] = []
+        sources: list[Source] = []
+        for text in texts:
+            told, their_sizes, their_sources = super().receive((text,), received_at)
+            self.heard_of.append((text, told))
+            assert all(event.received_at == received_at for event in told)
+            assert all(event.epoch == self.epoch for event in told)
+            events += told
+            sizes += their_sizes
+            sources += their_sources
+        return events, sizes, sources
 
 
 class Listener:
@@ -317,12 +329,16 @@ class Listener:
         router, ids = self._router, set(self._channel.ids)
         assert self._mailbox.reading().waiting == 0
         assert router._lanes.keys() == {self._mailbox}
-        assert router._journals.keys() <= ids
+        assert router._past._log_of.keys() <= ids
         assert router._bookless.keys() <= ids
         assert self._session.awaited.keys() <= ids
         assert self._session._awaiting._came <= ids
-        for journal in router._journals.values():
-            assert len(journal.changes) < journal.limit
+        logs = list(router._past._logs.values())
+        assert all(way.log is None or way.log in logs for way in router._ways.values())
+        for log in logs:
+            assert len(log.items) < 256
+            for page in log.pages.values():
+                assert page.journal is None or len(page.journal.changes) < page.journal._limit
 
 
 def _price(level: object) -> Decimal:

@@ -71,9 +71,7 @@ FATES = (
 def told(mailbox: Mailbox, session: Session, router: Router, texts: list[bytes]) -> list[str]:
     """Return as JSON what one consumer is told of messages, without any socket."""
     for text in texts:
-        events = session.receive(text, time.time())
-        if events:
-            router.route(events, len(text))
+        router.route(*session.receive((text,), time.time()))
     router.flush()
     return [event.to_json() for event in take(mailbox)]
 

@@ -71,7 +71,7 @@ class Machine:
 
     def hear(self) -> None:
         text = self.live.text()
-        received = self.session.receive(text, START + self.now)
+        received, _, _ = self.session.receive((text,), START + self.now)
         events = [self.scattered(event) for event in received]
         mine = [event for event in events if isinstance(event, (Order, Trade))]
         # Whatever the wire says: nobody fetched these.

@@ -71,7 +71,9 @@ def book(*asset_ids: str) -> bytes:
 
 def hear(talk: Session, text: bytes, now: float) -> list[Event]:
     talk.heard(now, WALL + now)
-    return talk.receive(text, WALL + now)
+    events, sizes, sources = talk.receive((text,), WALL + now)
+    assert len(events) == len(sizes) == len(sources)
+    return events
 
 
 def texts(talk: Session, now: float) -> list[str]:

@@ -6,7 +6,7 @@ import struct
 
 from websockets.frames import Frame, Opcode
 
-from polymarket_ws.transport.frames import MAX_MESSAGE_SIZE, FrameParser
+from polymarket_ws.transport.frames import MAX_MESSAGE_SIZE, TEXT, FrameParser
 
 CONTINUATION = 0x0
 
@@ -26,7 +26,10 @@ def parse(*reads: bytes, limit: int = MAX_MESSAGE_SIZE) -> tuple[Messages, Frame
     parser = FrameParser(limit)
     messages: Messages = []
     for data in reads:
-        messages += parser.feed(data)
+        messages += [
+            (TEXT, arrival) if isinstance(arrival, bytes) else arrival
+            for arrival in parser.feed(data)
+        ]
     return messages, parser
 
 

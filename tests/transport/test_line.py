@@ -12,7 +12,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from polymarket_ws.transport import line as line_module
-from polymarket_ws.transport.frames import CLOSE, PING, PONG, TEXT, text_frame
+from polymarket_ws.transport.frames import CLOSE, PING, PONG, text_frame
 from polymarket_ws.transport.line import ABNORMAL, End, Line
 from polymarket_ws.transport.opening import Opened
 from polymarket_ws.transport.readiness import Readiness
@@ -116,9 +116,9 @@ def test_close_frame_is_the_end(ends: Ends, payload: bytes, end: End) -> None:
 
 
 def test_violation_is_an_end_with_the_code_that_tells_it(ends: Ends) -> None:
-    assert ends.line.cut(server_frame("a")) == [(TEXT, b"a")]
+    assert ends.line.cut(server_frame("a")) == [b"a"]
     assert ends.line.violated is None
-    assert ends.line.cut(server_frame("b") + server_frame(b"\xff")) == [(TEXT, b"b")]
+    assert ends.line.cut(server_frame("b") + server_frame(b"\xff")) == [b"b"]
     assert ends.line.violated is not None
     assert ends.line.violated.code == 1007
     assert not ends.line.violated.by_peer

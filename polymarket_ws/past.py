@@ -1,0 +1,184 @@
+"""What is kept of one connection's books for those who join later. Pure.
+
+The usual case is that nobody joins, so a change costs one append: to the log of its market,
+whatever tokens it names, and as the text that it came in. A text is a third of the memory of its
+event and nothing that the garbage collector must look at: kept as events, the past cost an eighth
+of the throughput. Only when somebody joins, or a log gets long, is it read once more and entered
+into a ``Journal`` for each token; what is older than a token's latest book never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import cast
+
+import attrs
+
+from polymarket_ws.events.event import Event
+from polymarket_ws.events.market import Book, MarketResolved, PriceChange, TickSizeChange
+from polymarket_ws.journal import Journal
+from polymarket_ws.protocol.decoding import Decoder, Source
+from polymarket_ws.protocol.market_vocabulary import MARKET_VOCABULARY
+
+__all__ = ["Log", "Past"]
+
+#: Items of one log that are kept as texts. Between two books of a busy token there are about forty.
+#: Where trades are rare there are many more, and to read all of those twice would cost a third
+#: of the throughput: they are kept as events.
+_MOST_TEXTS = 128
+
+#: Items of one log at which it is entered into journals.
+_MOST_ITEMS = 256
+
+#: A change of more levels is entered at once, or the number of items would bound nothing.
+_MANY_LEVELS = 64
+
+
+class _Page:
+    """The latest book of one token.
+
+    Attributes:
+        source: the book, or what became of it.
+        received_at: of the book.
+        epoch: of the book.
+        tick_size: the book's, or the last that was told.
+        start: the first item of the log that is newer.
+        journal: what was entered; None as long as nothing was.
+    """
+
+    __slots__ = ("epoch", "journal", "received_at", "source", "start", "tick_size")
+
+    def __init__(self, source: Source, book: Book, tick_size: Decimal | None, start: int) -> None:
+        self.source = source
+        self.received_at = book.received_at
+        self.epoch = book.epoch
+        self.tick_size = tick_size if book.tick_size is None else book.tick_size
+        self.start = start
+        self.journal: Journal | None = None
+
+
+class Log:
+    """What changed in one market since the oldest of its tokens' latest books.
+
+    Attributes:
+        market: the condition id that the books name.
+        items: what changed, oldest first.
+        pages: of the market's tokens that have a book.
+    """
+
+    __slots__ = ("items", "market", "pages")
+
+    def __init__(self, market: str) -> None:
+        self.market = market
+        self.items: list[Source] = []
+        self.pages: dict[str, _Page] = {}
+
+    def note(self, source: Source, event: PriceChange) -> bool:
+        """Append a change; return whether it is time to enter what there is."""
+        items = self.items
+        items.append(source if len(items) < _MOST_TEXTS else event)
+        return len(items) >= _MOST_ITEMS or len(event.price_changes) > _MANY_LEVELS
+
+    def note_book(self, source: Source, book: Book, tick_size: Decimal | None) -> None:
+        """Begin a new page."""
+        self.pages[book.asset_id] = _Page(source, book, tick_size, len(self.items))
+        start = min(page.start for page in self.pages.values())
+        if start:
+            del self.items[:start]
+            for page in self.pages.values():
+                page.start -= start
+
+
+class Past:
+    """What is known of the books of one connection."""
+
+    def __init__(self) -> None:
+        self._logs: dict[str, Log] = {}
+        self._log_of: dict[str, Log] = {}
+        # Both kinds that it reads are of the fast way, so no connection's number is needed.
+        self._decoder = Decoder(MARKET_VOCABULARY, connection=0)
+
+    def __contains__(self, asset_id: object) -> bool:
+        return asset_id in self._log_of
+
+    def note_book(self, source: Source, book: Book) -> Log:
+        """Begin anew with a book; return the log for the changes of its token."""
+        asset_id = book.asset_id
+        log = self._log_of.get(asset_id)
+        tick_size = None if log is None else log.pages[asset_id].tick_size
+        if log is None or log.market != book.market:
+            self.forget(asset_id)
+            log = self._logs.get(book.market)
+            if log is None:
+                log = self._logs[book.market] = Log(book.market)
+            self._log_of[asset_id] = log
+        log.note_book(source, book, tick_size)
+        return log
+
+    def enter(self, log: Log) -> list[str]:
+        """Empty a log into its journals; return the tokens that had to be given up."""
+        journals = [(page.start, self._journal(page)) for page in log.pages.values()]
+        for number, item in enumerate(log.items):
+            event = cast("PriceChange", self._read(item))
+            for start, journal in journals:
+                if number >= start:
+                    journal.enter(event)
+        log.items.clear()
+        for page in log.pages.values():
+            page.start = 0
+        given_up = [journal.book.asset_id for _, journal in journals if not journal.is_possible()]
+        for asset_id in given_up:
+            self.forget(asset_id)
+        return given_up
+
+    def _journal(self, page: _Page) -> Journal:
+        if page.journal is None:
+            book = cast("Book", self._read(page.source))
+            book = attrs.evolve(book, received_at=page.received_at, epoch=page.epoch)
+            page.source = book
+            page.journal = Journal(book, page.tick_size)
+        return page.journal
+
+    def _read(self, source: Source) -> Event | None:
+        return self._decoder.decode_object(source, 0.0, 0) if isinstance(source, bytes) else source
+
+    def fold(self, asset_id: str) -> Book | None:
+        """Return the book of a token as it is now; ``None`` where that is not known."""
+        journal = self._entered(asset_id)
+        return None if journal is None else journal.fold()
+
+    def rebase(self, asset_ids: Iterable[str], event: TickSizeChange | MarketResolved) -> None:
+        """Take an event that is no change of a level."""
+        for asset_id in asset_ids:
+            journal = self._entered(asset_id)
+            if journal is not None:
+                journal.rebase(event)
+                self._log_of[asset_id].pages[asset_id].tick_size = journal.tick_size
+
+    def tokens_of(self, event: MarketResolved) -> list[str]:
+        """Return the tokens with a book that a settled market had."""
+        return [
+            asset_id
+            for asset_id, log in self._log_of.items()
+            if asset_id in event.assets_ids or log.market == event.market
+        ]
+
+    def forget(self, asset_id: str) -> None:
+        """Let nothing be known of a token."""
+        log = self._log_of.pop(asset_id, None)
+        if log is not None:
+            del log.pages[asset_id]
+            if not log.pages:
+                del self._logs[log.market]
+
+    def clear(self) -> None:
+        """Let nothing be known of any."""
+        self._logs.clear()
+        self._log_of.clear()
+
+    def _entered(self, asset_id: str) -> Journal | None:
+        log = self._log_of.get(asset_id)
+        if log is None or asset_id in self.enter(log):
+            return None
+        return log.pages[asset_id].journal
