@@ -1,8 +1,9 @@
 """Decoded events to mailboxes, without sockets: ``python -m benchmarks.dispatch STREAMS``.
 
-10,000 tokens in so many streams. A router hands over what one read brings, which is about 100
-messages; after every tenth read one thread reads what there is, stream by stream. Prints the
-microseconds an event, of the router's part and of the reader's.
+10,000 tokens in so many streams, on the 50 connections that a client opens for them. In turn each
+connection's router hands over what one read brings, which is about 100 messages; after every tenth
+read one thread reads what there is, stream by stream. Prints the microseconds an event, of the
+routers' part and of the reader's.
 """
 
 from __future__ import annotations
@@ -23,46 +24,58 @@ from polymarket_ws.subscriptions import Market
 from polymarket_ws.transport.deadline import Deadline
 
 TOKENS = 10_000
-_EVENTS = 20_000
+_TOKENS_A_CONNECTION = 200
+_READS = 200
 _PASSES = 8
-_READ = 100
-_TURN = 1_000
+_MESSAGES_A_READ = 100
+_READS_A_TURN = 10
 _NOW = Deadline(0.0)
-
 
 Received = tuple[list[Event], list[int], list[bytes]]
 
 
 class Bench:
-    """A router, and ``streams`` mailboxes that share ten thousand tokens."""
+    """The routers of one client, and ``streams`` mailboxes that share its tokens."""
 
     def __init__(self, streams: int, tokens: int = TOKENS) -> None:
-        self.ids = asset_ids(tokens)
+        ids = asset_ids(tokens)
         delivery = Delivery()
         budget = Budget(delivery)
         self.mailboxes = [Mailbox(delivery, budget) for _ in range(streams)]
-        self.router = Router(Mailbox(delivery), lambda _: False, channel="market", connection=1)
+        self.routers: list[Router] = []
+        self._mixes: list[Mix] = []
         self._decoder = Decoder(MARKET_VOCABULARY, connection=1)
         each = tokens // streams
-        for number, mailbox in enumerate(self.mailboxes):
-            wishes = Market(*self.ids[number * each : (number + 1) * each]).wishes
-            self.router.want(Want(mailbox, wishes), connected=None, sent=())
+        for first in range(0, tokens, _TOKENS_A_CONNECTION):
+            own = ids[first : first + _TOKENS_A_CONNECTION]
+            router = Router(Mailbox(delivery), lambda _: False, channel="market", connection=1)
+            for start in range(0, len(own), each):
+                mailbox = self.mailboxes[(first + start) // each]
+                wishes = Market(*own[start : start + each]).wishes
+                router.want(Want(mailbox, wishes), connected=None, sent=())
+            self.routers.append(router)
+            self._mixes.append(Mix(own))
 
-    def events(self, messages: list[bytes]) -> Received:
+    def messages(self, number: int, count: int) -> list[bytes]:
+        """Return what a read of connection ``number`` brings."""
+        return list(self._mixes[number].messages(count))
+
+    def received(self, messages: list[bytes]) -> Received:
         """Return what messages say, as a session returns it."""
         events = [self._decoder.decode_object(raw, 0.0, 1) for raw in messages]
         return cast("list[Event]", events), list(map(len, messages)), messages
 
-    def hand_over(self, received: Received) -> None:
-        """Route what one read brought, as a connection's thread does."""
-        self.router.route(*received)
-        self.router.flush()
+    def hand_over(self, number: int, received: Received) -> None:
+        """Route what a read of connection ``number`` brought, as its thread does."""
+        router = self.routers[number]
+        router.route(*received)
+        router.flush()
 
     def read(self) -> int:
         """Read what waits, stream by stream; return how many events there were."""
         count = 0
         for mailbox in self.mailboxes:
-            while mailbox.held[0]:
+            while mailbox.held_events:
                 hand = mailbox.refill(_NOW)
                 assert hand is not None
                 while hand.position < hand.size:
@@ -78,22 +91,26 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("streams", type=int)
     bench = Bench(parser.parse_args().streams)
-    messages = list(Mix(bench.ids).messages(_EVENTS))
-    routed: dict[int, float] = {}
-    read: dict[int, float] = {}
+    turns = [number % len(bench.routers) for number in range(_READS)]
+    reads = [(number, bench.messages(number, _MESSAGES_A_READ)) for number in turns]
+    # The best of all passes: what disturbs one of them is not what is measured.
+    routed = [1.0] * _READS
+    read = [0.0] * _READS
     for _ in range(_PASSES):
-        for start in range(0, _EVENTS, _READ):
-            events = bench.events(messages[start : start + _READ])
+        for place, (number, messages) in enumerate(reads):
+            received = bench.received(messages)
             before = time.perf_counter()
-            bench.hand_over(events)
-            # The best of all passes: what disturbs one of them is not what is measured.
-            routed[start] = min(routed.get(start, 1.0), time.perf_counter() - before)
-            if (start + _READ) % _TURN == 0:
+            bench.hand_over(number, received)
+            routed[place] = min(routed[place], time.perf_counter() - before)
+            del received
+            if (place + 1) % _READS_A_TURN == 0:
                 before = time.perf_counter()
                 bench.read()
-                read[start] = min(read.get(start, 1.0), time.perf_counter() - before)
-    costs = {"route_us": sum(routed.values()), "read_us": sum(read.values())}
-    print(json.dumps({name: seconds / _EVENTS * 1e6 for name, seconds in costs.items()}))
+                seconds = time.perf_counter() - before
+                read[place] = min(read[place] or seconds, seconds)
+    events = _READS * _MESSAGES_A_READ
+    costs = {"route_us": sum(routed), "read_us": sum(read)}
+    print(json.dumps({name: seconds / events * 1e6 for name, seconds in costs.items()}))
 
 
 if __name__ == "__main__":

@@ -49,11 +49,11 @@ def test_decode(benchmark: BenchmarkFixture) -> None:
 @pytest.mark.parametrize("streams", [1, 1000])
 def test_dispatch(benchmark: BenchmarkFixture, streams: int) -> None:
     bench = Bench(streams)
-    messages = list(Mix(bench.ids).messages(MESSAGES))
+    messages = bench.messages(0, MESSAGES)
 
-    def again() -> tuple[tuple[object], dict[str, object]]:
+    def again() -> tuple[tuple[object, object], dict[str, object]]:
         bench.read()
-        return (bench.events(messages),), {}
+        return (0, bench.received(messages)), {}
 
     benchmark.pedantic(bench.hand_over, setup=again, rounds=50)  # type: ignore[no-untyped-call]
     assert bench.read()

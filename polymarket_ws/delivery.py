@@ -150,6 +150,8 @@ class Mailbox:
 
     Attributes:
         hand: what the consumer holds.
+        held_events: how many events wait at most: what was read since the last look counts, too.
+        held_bytes: their wire bytes.
         closed: whether it was closed; set before anything else happens.
         error: what ended or will end the row.
     """
@@ -162,6 +164,8 @@ class Mailbox:
         undroppable: tuple[type[Event], ...] = (),
     ) -> None:
         self._delivery = delivery
+        self._max_events = delivery.max_events
+        self._max_bytes = delivery.max_bytes
         self.budget = budget
         self._undroppable = undroppable
         self._lock = threading.RLock()
@@ -175,9 +179,8 @@ class Mailbox:
         self.hand = Hand((), (), (0,), upto=0, before=Tally())
         self._most_in_hand = min(_HAND_EVENTS, max(1, delivery.max_events // 4))
         self._most_bytes_in_hand = delivery.max_bytes // 4
-        # What may still be put without a look at what was read meanwhile.
-        self._room_events = delivery.max_events
-        self._room_bytes = delivery.max_bytes
+        self.held_events = 0
+        self.held_bytes = 0
         self.error: PolymarketWSError | None = None
         self.closed = False
         self._discarded: int | None = None
@@ -222,9 +225,9 @@ class Mailbox:
             else:
                 offsets[-1:] = accumulate(sizes, initial=before)
             self._received += count
-            self._room_events -= count
-            self._room_bytes += before - offsets[-1]
-            if self._room_events < 0 or self._room_bytes < 0:
+            self.held_events += count
+            self.held_bytes += offsets[-1] - before
+            if self.held_events > self._max_events or self.held_bytes > self._max_bytes:
                 self._look_for_room()
             if self._waiting:
                 self._waiting = False
@@ -232,12 +235,6 @@ class Mailbox:
             return self._dropped - dropped_before
         finally:
             self._lock.release()
-
-    @property
-    def held(self) -> tuple[int, int]:
-        """Events and bytes that wait at most: what was read since the last look counts, too."""
-        delivery = self._delivery
-        return delivery.max_events - self._room_events, delivery.max_bytes - self._room_bytes
 
     def fail(self, error: PolymarketWSError) -> None:
         """End the row with ``error``, after what is buffered."""
@@ -474,8 +471,8 @@ class Mailbox:
         """Return how many events and bytes too many wait, never below 0."""
         events, size = self._held()
         return (
-            max(0, events - self._delivery.max_events),
-            max(0, size - self._delivery.max_bytes),
+            max(0, events - self._max_events),
+            max(0, size - self._max_bytes),
         )
 
     def _held(self) -> tuple[int, int]:
@@ -495,13 +492,11 @@ class Mailbox:
         return events, size
 
     def _measure(self) -> None:
-        events, size = self._held()
-        self._room_events = self._delivery.max_events - events
-        self._room_bytes = self._delivery.max_bytes - size
+        self.held_events, self.held_bytes = self._held()
 
     def _look_for_room(self) -> None:
         self._measure()
-        if self._room_events < 0 or self._room_bytes < 0:
+        if self.held_events > self._max_events or self.held_bytes > self._max_bytes:
             self._settle()
             self._make_room(*self._excess())
             self._measure()
@@ -558,8 +553,8 @@ class Mailbox:
     def _fail_slow(self) -> None:
         if self.error is None:
             self.error = SlowConsumer(
-                f"the consumer is too slow: more than {self._delivery.max_events} events or "
-                f"{self._delivery.max_bytes} bytes wait and none of them may be dropped; read "
+                f"the consumer is too slow: more than {self._max_events} events or "
+                f"{self._max_bytes} bytes wait and none of them may be dropped; read "
                 f"faster, or raise Delivery(max_events=…, max_bytes=…)"
             )
         self._ring()

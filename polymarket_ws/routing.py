@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import attrs
 
-from polymarket_ws.budget import Budget
+from polymarket_ws.budget import Budget, Share
 from polymarket_ws.delivery import Mailbox
 from polymarket_ws.errors import PolymarketWSError
 from polymarket_ws.events.event import Event
@@ -159,9 +159,7 @@ class Router:
         self.dropped = 0
         self.odd: list[Lifecycle] = []
         self._queued: list[_Lane] = []
-        # To mailboxes that share a limit, since their sum was taken last.
-        self._added_events = 0
-        self._added_bytes = 0
+        self._share = Share()
         self.decoded: Kinds = _NOTHING
         self.not_asked_for = 0
 
@@ -510,19 +508,19 @@ class Router:
         if not self._queued:
             return
         budget: Budget | None = None
+        events = size = 0
         for lane in self._queued:
             mailbox, sizes = lane.mailbox, lane.sizes
             if mailbox.budget is not None:
                 # All streams of a client share one.
                 budget = mailbox.budget
-                self._added_events += len(sizes)
-                self._added_bytes += sum(sizes)
+                events += len(sizes)
+                size += sum(sizes)
             self.dropped += mailbox.add(lane.pending, sizes)
             lane.pending.clear()
             sizes.clear()
         self._queued.clear()
-        if budget is not None and budget.is_due(self._added_events, self._added_bytes):
-            self._added_events = self._added_bytes = 0
+        if budget is not None and self._share.is_due(budget, events, size):
             self.dropped += budget.relieve()
 
     def _queue(self, lane: _Lane, event: Event, size: int) -> None:

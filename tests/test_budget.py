@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polymarket_ws.budget import Budget
+from polymarket_ws.budget import Budget, Share
 from polymarket_ws.delivery import Delivery, Mailbox
 from polymarket_ws.errors import SlowConsumer
 from polymarket_ws.events.event import Event
@@ -45,6 +45,20 @@ def test_sum_is_looked_at_often_enough_for_any_number_of_connections() -> None:
     budget.expect(connections=200)
     assert budget.is_due(10, 0)
     assert not budget.is_due(4, 0)
+
+
+def test_whoever_takes_the_sum_takes_it_for_all() -> None:
+    budget = Budget(Delivery(max_events=6400))
+    budget.excess()
+    one, other = Share(), Share()
+    assert not one.is_due(budget, 60, 0)
+    assert not other.is_due(budget, 60, 0)
+    assert one.is_due(budget, 60, 0)
+    budget.excess()
+    # The first after a sum may have come too late for it, and counts on.
+    assert not other.is_due(budget, 60, 0)
+    assert other.is_due(budget, 60, 0)
+    assert not one.is_due(budget, 0, 0)
 
 
 def test_closed_mailbox_does_not_count_towards_the_sum() -> None:
