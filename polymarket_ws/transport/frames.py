@@ -151,13 +151,13 @@ class FrameParser:
                     # one read, and a method call for each would double their cost.
                     while position + 4 <= size and data[position] == _WHOLE_TEXT:
                         length = data[position + 1]
-                        if length < 126:
-                            start = position + 2
-                        elif length == 126:
+                        if length == 126:
                             start = position + 4
                             length = data[position + 2] << 8 | data[position + 3]
                             if length < 126:
                                 break
+                        elif length < 126:
+                            start = position + 2
                         else:
                             break
                         stop = start + length
