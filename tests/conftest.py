@@ -20,6 +20,15 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, data
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look at the modules and the items of the tests again.
+
+    They are what most of the memory is. Several tests collect after each of many turns.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def scaled(value: float) -> float:
     """Return ``value`` seconds, stretched for a slow machine by the environment's factor."""
     return value * _FACTOR
