@@ -17,9 +17,16 @@ from polymarket_ws import request as request_module
 from polymarket_ws._version import __version__
 from polymarket_ws.errors import UsageError
 from polymarket_ws.request import RequestFailed, Requests
-from tests.loopback import HTTPExchange, Reply, raw_server
+from tests.loopback import HTTPExchange, Reply, hasten, raw_server
 
 Seconds = Callable[[float], float]
+
+PRODUCTION = request_module._RETRY
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasten(monkeypatch)
 
 
 def unused_port() -> int:
@@ -150,7 +157,10 @@ def test_retry_after_that_is_no_time_is_ignored() -> None:
         assert get(exchange.url).body == b"now"
 
 
-def test_refused_connection_is_tried_again_before_it_fails() -> None:
+def test_refused_connection_is_tried_again_before_it_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_module, "_RETRY", PRODUCTION)
     port = unused_port()
     begin = time.monotonic()
     with pytest.raises(RequestFailed, match="no connection to 127.0.0.1:.*refused") as caught:
@@ -195,7 +205,7 @@ def drip(head: bytes) -> Callable[[socket.socket], None]:
     ],
 )
 def test_answer_that_drips_in_ends_at_the_deadline(head: bytes, seconds: Seconds) -> None:
-    timeout = seconds(0.4)
+    timeout = seconds(0.2)
     begin = time.monotonic()
     with raw_server(drip(head)) as url:
         with pytest.raises(RequestFailed, match="did not answer within"):
