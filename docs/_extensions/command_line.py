@@ -47,9 +47,8 @@ def _commands(context: click.Context) -> Iterator[tuple[str, click.Command]]:
 
     if isinstance(group := context.command, click.Group):
         for name in group.list_commands(context):
-            command = group.get_command(context, name)
-            assert command is not None
-            yield name, command
+            if (command := group.get_command(context, name)) is not None:
+                yield name, command
 
 
 def _help(context: click.Context, *, alone: bool = False) -> list[nodes.Node]:

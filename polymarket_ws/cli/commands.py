@@ -37,11 +37,15 @@ class _Commands(click.Group):
     ``credentials`` starts in a third of the time that all of them take.
     """
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the names of all, imported or not."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
         """Return one of them, or None."""
         if cmd_name not in COMMANDS:
             return None

@@ -27,7 +27,9 @@ def test_help_names_the_commands(arguments: tuple[str, ...]) -> None:
 
 
 def test_command_starts_without_what_only_others_need() -> None:
-    script = "import sys\nfrom polymarket_ws.cli import main\nmain(sys.argv[1:])\nprint(*sys.modules)"
+    script = (
+        "import sys\nfrom polymarket_ws.cli import main\nmain(sys.argv[1:])\nprint(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script, "credentials", "show", "-h"],
         cwd=ROOT,
