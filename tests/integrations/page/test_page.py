@@ -431,9 +431,9 @@ def test_everything_fits_and_pictures_can_be_taken(
     # With POLYMARKET_WS_PICTURES=docs/_static these are the pictures of the documentation.
     wanted = os.environ.get("POLYMARKET_WS_PICTURES")
     folder = Path(wanted or tmp_path)
-    # What moves by itself is painted all the time, in four windows.
-    rate, own_rate = (20, 1.5) if wanted else (None, 100)
-    with Exchange(seed=7, rate=rate, markets=2, clock=time.time) as exchange:
+    # A market that moves by itself is painted all the time, in four windows.
+    rate, clock, own_rate = (20, time.time, 1.5) if wanted else (None, None, 20)
+    with Exchange(seed=7, rate=rate, markets=2, clock=clock) as exchange:
         exchange.account.trade_by_itself(own_rate)
         site = served(exchange, user=True)
         still = {"reduced_motion": "reduce"}
