@@ -40,6 +40,15 @@ def seconds() -> Callable[[float], float]:
     return scaled
 
 
+@pytest.fixture
+def hasty_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the attempts of a REST call follow each other at once: as many, with no wait between."""
+    from polymarket_ws import request
+
+    hasty = request._RETRY.new(backoff_factor=0.01, backoff_jitter=0.0)
+    monkeypatch.setattr(request, "_RETRY", hasty)
+
+
 @pytest.fixture(scope="session")
 def wire() -> Path:
     """The folder of real captures beside the repository; without it the test is skipped."""

@@ -12,15 +12,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
-import pytest
-
-from polymarket_ws import request as request_module
-
-
-def hasten(patch: pytest.MonkeyPatch) -> None:
-    """Let attempts follow each other at once: there are as many, and nobody waits in between."""
-    hasty = request_module._RETRY.new(backoff_factor=0.01, backoff_jitter=0.0)
-    patch.setattr(request_module, "_RETRY", hasty)
 
 
 @attrs.frozen

@@ -17,16 +17,9 @@ from polymarket_ws import request as request_module
 from polymarket_ws._version import __version__
 from polymarket_ws.errors import UsageError
 from polymarket_ws.request import RequestFailed, Requests
-from tests.loopback import HTTPExchange, Reply, hasten, raw_server
+from tests.loopback import HTTPExchange, Reply, raw_server
 
 Seconds = Callable[[float], float]
-
-PRODUCTION = request_module._RETRY
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    hasten(monkeypatch)
 
 
 def unused_port() -> int:
@@ -37,6 +30,11 @@ def unused_port() -> int:
 def get(url: str, timeout: float = 10.0, **options: object) -> request_module.Answer:
     with Requests(timeout=timeout, **options) as requests:  # type: ignore[arg-type]
         return requests.request("GET", url)
+
+
+PRODUCTION = request_module._RETRY
+
+pytestmark = pytest.mark.usefixtures("hasty_requests")
 
 
 def read_head(connection: socket.socket) -> bytes:

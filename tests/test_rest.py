@@ -21,20 +21,16 @@ from polymarket_ws.errors import LookupFailed, UsageError
 from polymarket_ws.events.market import Book, Level
 from polymarket_ws.market_info import MarketInfo
 from polymarket_ws.rest import fetch_book, lookup
-from tests.loopback import HTTPExchange, Reply, Request, hasten
+from tests.loopback import HTTPExchange, Reply, Request
 
 Seconds = Callable[[float], float]
 Rows = list[dict[str, Any]]
 
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    hasten(monkeypatch)
-
-
 CONDITION_ID = "0x" + "ab" * 32
 YES = "7" * 77
 NO = "8" * 76
+
+pytestmark = pytest.mark.usefixtures("hasty_requests")
 
 
 def market(slug: str = "will-it-rain", **fields: Any) -> dict[str, Any]:
