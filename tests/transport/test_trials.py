@@ -120,7 +120,7 @@ def test_client_is_connected_while_a_trial_is_made(seconds: Seconds) -> None:
         exchange.inject(At(DripHandshake(0.002), connection=2))
         with Client(
             endpoints=Endpoints.at(exchange.url),
-            liveness=Liveness(socket=None, first_book=scaled(0.6)),
+            liveness=Liveness(socket=None, first_book=scaled(1.0)),
         ) as client:
             stream = client.subscribe(Market(*exchange.markets))
             stream.get(seconds(5))
