@@ -20,6 +20,15 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, data
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look at the modules and the items of the tests again.
+
+    They are what most of the memory is. Several tests collect after each of many turns.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def scaled(value: float) -> float:
     """Return ``value`` seconds, stretched for a slow machine by the environment's factor."""
     return value * _FACTOR
@@ -29,6 +38,15 @@ def scaled(value: float) -> float:
 def seconds() -> Callable[[float], float]:
     """Scale a duration: limits that must not be hit, and waits that must be seen."""
     return scaled
+
+
+@pytest.fixture
+def hasty_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the attempts of a REST call follow each other at once: as many, with no wait between."""
+    from polymarket_ws import request
+
+    hasty = request._RETRY.new(backoff_factor=0.01, backoff_jitter=0.0)
+    monkeypatch.setattr(request, "_RETRY", hasty)
 
 
 @pytest.fixture(scope="session")

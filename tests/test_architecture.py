@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import importlib.metadata
 import inspect
@@ -85,32 +86,43 @@ class Module:
     def tree(self) -> ast.Module:
         return ast.parse(self.path.read_text(encoding="utf-8"))
 
-    def imports(self) -> Iterator[Import]:
-        tree = self.tree
-        typing_only = {
-            id(node)
-            for guard in ast.walk(tree)
-            if isinstance(guard, ast.If) and ast.unparse(guard.test) == "TYPE_CHECKING"
-            for statement in guard.body
-            for node in ast.walk(statement)
-        }
-        for node in ast.walk(tree):
-            hidden = id(node) in typing_only
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    yield Import(node.lineno, alias.name, 0, hidden)
-            elif isinstance(node, ast.ImportFrom):
-                source = node.module or ""
-                for alias in node.names:
-                    # `from package import module` is an import of that module.
-                    inner = f"{source}.{alias.name}"
-                    name = inner if is_module(inner) else source
-                    yield Import(node.lineno, name, node.level, hidden)
+    def imports(self) -> tuple[Import, ...]:
+        return imports_of(self)
 
     def at(self, line: int) -> str:
         return f"{self.path.relative_to(ROOT)}:{line}"
 
 
+# Most rules ask for them. The trees are not kept: they are large, and every later test of the
+# process would pay for them in each collection of garbage.
+@functools.cache
+def imports_of(module: Module) -> tuple[Import, ...]:
+    return tuple(_found_in(module.tree))
+
+
+def _found_in(tree: ast.Module) -> Iterator[Import]:
+    typing_only = {
+        id(node)
+        for guard in ast.walk(tree)
+        if isinstance(guard, ast.If) and ast.unparse(guard.test) == "TYPE_CHECKING"
+        for statement in guard.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        hidden = id(node) in typing_only
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(node.lineno, alias.name, 0, hidden)
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            for alias in node.names:
+                # `from package import module` is an import of that module.
+                inner = f"{source}.{alias.name}"
+                name = inner if is_module(inner) else source
+                yield Import(node.lineno, name, node.level, hidden)
+
+
+@functools.cache
 def is_module(dotted: str) -> bool:
     place = ROOT.joinpath(*dotted.split("."))
     return place.with_suffix(".py").is_file() or place.is_dir()

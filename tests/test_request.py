@@ -32,6 +32,11 @@ def get(url: str, timeout: float = 10.0, **options: object) -> request_module.An
         return requests.request("GET", url)
 
 
+PRODUCTION = request_module._RETRY
+
+pytestmark = pytest.mark.usefixtures("hasty_requests")
+
+
 def read_head(connection: socket.socket) -> bytes:
     head = b""
     while b"\r\n\r\n" not in head:
@@ -150,7 +155,10 @@ def test_retry_after_that_is_no_time_is_ignored() -> None:
         assert get(exchange.url).body == b"now"
 
 
-def test_refused_connection_is_tried_again_before_it_fails() -> None:
+def test_refused_connection_is_tried_again_before_it_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_module, "_RETRY", PRODUCTION)
     port = unused_port()
     begin = time.monotonic()
     with pytest.raises(RequestFailed, match="no connection to 127.0.0.1:.*refused") as caught:
@@ -195,7 +203,7 @@ def drip(head: bytes) -> Callable[[socket.socket], None]:
     ],
 )
 def test_answer_that_drips_in_ends_at_the_deadline(head: bytes, seconds: Seconds) -> None:
-    timeout = seconds(0.4)
+    timeout = seconds(0.2)
     begin = time.monotonic()
     with raw_server(drip(head)) as url:
         with pytest.raises(RequestFailed, match="did not answer within"):

@@ -30,6 +30,8 @@ CONDITION_ID = "0x" + "ab" * 32
 YES = "7" * 77
 NO = "8" * 76
 
+pytestmark = pytest.mark.usefixtures("hasty_requests")
+
 
 def market(slug: str = "will-it-rain", **fields: Any) -> dict[str, Any]:
     return {

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from docutils import nodes
@@ -34,11 +35,20 @@ class CommandLine(Directive):
             **polymarket_ws.context_settings,
         )
         sections: list[nodes.Node] = []
-        for name, command in polymarket_ws.commands.items():
+        for name, command in _commands(top):
             section = nodes.section("", nodes.title(name, name), ids=[name])
             section += _help(click.Context(command, top, info_name=name))
             sections.append(section)
         return [*_help(top, alone=True), *sections]
+
+
+def _commands(context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    import click
+
+    if isinstance(group := context.command, click.Group):
+        for name in group.list_commands(context):
+            if (command := group.get_command(context, name)) is not None:
+                yield name, command
 
 
 def _help(context: click.Context, *, alone: bool = False) -> list[nodes.Node]:
@@ -46,8 +56,8 @@ def _help(context: click.Context, *, alone: bool = False) -> list[nodes.Node]:
 
     text = context.get_help()
     blocks: list[nodes.Node] = [nodes.literal_block(text, text, language="text")]
-    if isinstance(context.command, click.Group) and not alone:
-        for name, command in context.command.commands.items():
+    if not alone:
+        for name, command in _commands(context):
             blocks += _help(click.Context(command, context, info_name=name))
     return blocks
 

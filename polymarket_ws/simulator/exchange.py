@@ -339,8 +339,12 @@ class Exchange:
         It is asked again whenever a client came, went, said something or was sent something. It
         may read this exchange, and must not call anything that changes it.
         """
+        until = time.monotonic() + timeout
         with self._changed:
-            return bool(self._changed.wait_for(predicate, timeout))
+            while not (is_true := bool(predicate())) and (left := until - time.monotonic()) > 0:
+                # Asked now and then, too: what is written is counted under a client's own lock.
+                self._changed.wait(min(left, 0.05))
+            return is_true
 
     # -- what a script does -------------------------------------------------------------
 

@@ -22,10 +22,13 @@ from polymarket_ws.transport.backoff import Backoff
 from tests.conftest import scaled
 from tests.market_server import eventually
 
-__all__ = ["Arena", "Reader", "arena"]
+__all__ = ["PATIENT", "SILENCE", "Arena", "Reader", "arena"]
 
 #: What a mute socket may be, and still be told from one that a loaded machine makes wait.
-SILENCE = scaled(1.0)
+SILENCE = scaled(0.5)
+
+#: Where nothing is mute on purpose, whatever a loaded machine makes wait.
+PATIENT = Liveness(socket=scaled(5.0), first_book=scaled(30.0))
 
 
 class Reader:
@@ -177,7 +180,8 @@ def arena(
     markets: int = 10,
     steps: float = 200.0,
     assets_per_connection: int = 200,
-    liveness: Liveness | None = None,
+    liveness: Liveness = PATIENT,
+    connect_timeout: float = scaled(1.0),
 ) -> Iterator[Arena]:
     """Yield an arena whose data flows."""
     audit = Audit()
@@ -186,9 +190,9 @@ def arena(
         Client(
             endpoints=Endpoints.at(exchange.url),
             backoff=Backoff(initial=0.02, maximum=0.2),
-            liveness=liveness or Liveness(socket=SILENCE, first_book=scaled(30.0)),
+            liveness=liveness,
             assets_per_connection=assets_per_connection,
-            connect_timeout=scaled(1.0),
+            connect_timeout=connect_timeout,
         ) as client,
     ):
         made = Arena(exchange, client, audit, Market(*exchange.markets), steps)

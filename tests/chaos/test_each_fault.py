@@ -41,8 +41,7 @@ from polymarket_ws.simulator import (
     WrongHandshake,
 )
 from polymarket_ws.simulator.faults import Fault
-from tests.chaos.arena import SILENCE, Arena, arena
-from tests.conftest import scaled
+from tests.chaos.arena import PATIENT, SILENCE, Arena, arena
 from tests.market_server import eventually
 
 Check = Callable[[Arena], object]
@@ -72,9 +71,13 @@ ENDINGS = [
 ]
 
 
+SILENT = (Mute, HalfOpen, Stall)
+
+
 @pytest.mark.parametrize("case", ENDINGS, ids=lambda case: repr(case.fault))
 def test_lost_connection_is_told_and_made_again(case: Case) -> None:
-    with arena() as field:
+    limits = Liveness(socket=SILENCE) if isinstance(case.fault, SILENT) else PATIENT
+    with arena(liveness=limits) as field:
         field.exchange.inject(case.fault)
         eventually(lambda: field.fast.seen(Disconnected), "a word about it")
         lost = field.fast.seen(Disconnected)[0]
@@ -96,16 +99,29 @@ HANDSHAKES = [
     Refuse(404),
     Redirect("ws://127.0.0.1:1/"),
     WrongHandshake(),
-    NoAnswer(),
-    DripHandshake(0.005),
-    DripHandshake(10.0),
 ]
 
 
 @pytest.mark.parametrize("fault", HANDSHAKES, ids=repr)
 def test_handshake_that_fails_is_tried_again(fault: Fault) -> None:
     with arena() as field:
-        field.exchange.inject(fault, lasting=SILENCE)
+        field.exchange.inject(fault)
+        field.exchange.inject(Cut())
+        eventually(lambda: field.fast.seen(Disconnected), "a word about it")
+        # One that is the third comes after one that failed.
+        eventually(lambda: field.client.health().connections[0].attempts >= 3, "a failure")
+        field.exchange.heal()
+        eventually(lambda: len(field.fast.seen(Connected)) == 2, "a new connection")
+        field.settle()
+
+
+SLOW_HANDSHAKES = [NoAnswer(), DripHandshake(0.005), DripHandshake(10.0)]
+
+
+@pytest.mark.parametrize("fault", SLOW_HANDSHAKES, ids=repr)
+def test_handshake_that_takes_too_long_is_tried_again(fault: Fault) -> None:
+    with arena(connect_timeout=SILENCE) as field:
+        field.exchange.inject(fault, lasting=SILENCE / 2)
         field.exchange.inject(Cut())
         eventually(lambda: field.fast.seen(Disconnected), "a word about it")
         eventually(lambda: len(field.fast.seen(Connected)) == 2, "a new connection")
@@ -136,7 +152,7 @@ HARMLESS = [Duplicate(), Latency(0.2), Lose(("book",)), SlowDown(200_000)]
 
 @pytest.mark.parametrize("fault", HARMLESS, ids=repr)
 def test_what_is_no_loss_is_none(fault: Fault) -> None:
-    with arena(liveness=Liveness(socket=scaled(5.0))) as field:
+    with arena() as field:
         field.exchange.inject(fault, lasting=SILENCE)
         field.flows()
         field.settle()

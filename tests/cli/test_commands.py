@@ -26,6 +26,22 @@ def test_help_names_the_commands(arguments: tuple[str, ...]) -> None:
     assert "  stream  " in done.stdout
 
 
+def test_command_starts_without_what_only_others_need() -> None:
+    script = (
+        "import sys\nfrom polymarket_ws.cli import main\nmain(sys.argv[1:])\nprint(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "credentials", "show", "-h"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "polymarket_ws.cli.credentials" in loaded
+    assert not loaded & {"polymarket_ws.client", "polymarket_ws.cli.watch", "urllib3", "websocket"}
+
+
 def test_version_is_that_of_the_package() -> None:
     done = run("--version")
     assert (done.returncode, done.stdout) == (0, f"polymarket-ws {__version__}\n")

@@ -99,7 +99,9 @@ class Project:
                 return
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        with contextlib.closing(sqlite3.connect(self.scratch / "db.sqlite3")) as database:
+        # Who writes may hold it for long on a loaded machine.
+        path, patience = self.scratch / "db.sqlite3", scaled(20)
+        with contextlib.closing(sqlite3.connect(path, timeout=patience)) as database:
             return database.execute(query).fetchall()
 
     def until_rows(self, query: str) -> list[tuple[object, ...]]:

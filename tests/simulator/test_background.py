@@ -49,18 +49,18 @@ def test_a_connection_that_never_says_anything_ends_too() -> None:
 
 
 def test_a_text_ping_keeps_a_connection() -> None:
-    with Exchange(rate=None, idle_seconds=scaled(0.5)) as exchange:
+    with Exchange(rate=None, idle_seconds=scaled(0.4)) as exchange:
         with subscribed(exchange, ["1"]) as client:
             text(client)
-            deadline = time.monotonic() + scaled(1.5)
+            deadline = time.monotonic() + scaled(1.0)
             while time.monotonic() < deadline:
                 assert until_pong(client) == []
                 assert not exchange.wait_for(lambda: not exchange.connections, scaled(0.1))
 
 
 def test_messages_of_the_exchange_keep_a_connection() -> None:
-    with Exchange(rate=50, idle_seconds=scaled(0.5)) as exchange, subscribed(exchange) as client:
-        deadline = time.monotonic() + scaled(1.5)
+    with Exchange(rate=50, idle_seconds=scaled(0.4)) as exchange, subscribed(exchange) as client:
+        deadline = time.monotonic() + scaled(1.0)
         while time.monotonic() < deadline:
             text(client)
 
