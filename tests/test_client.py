@@ -29,6 +29,7 @@ from polymarket_ws.subscriptions import Market
 from polymarket_ws.transport.backoff import Backoff
 from tests.conftest import scaled
 from tests.market_server import Loopback, eventually, trade
+from tests.ports import unused_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SOON = scaled(5.0)
@@ -51,8 +52,7 @@ def client(server: Loopback) -> Iterator[Client]:
 @pytest.fixture
 def nobody() -> Endpoints:
     """Endpoints that refuse every connection."""
-    with Loopback() as gone:
-        return gone.endpoints
+    return Endpoints.at(f"ws://127.0.0.1:{unused_port()}")
 
 
 def drop(held: list[Any]) -> None:

@@ -18,13 +18,9 @@ from polymarket_ws._version import __version__
 from polymarket_ws.errors import UsageError
 from polymarket_ws.request import RequestFailed, Requests
 from tests.loopback import HTTPExchange, Reply, raw_server
+from tests.ports import unused_port
 
 Seconds = Callable[[float], float]
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def get(url: str, timeout: float = 10.0, **options: object) -> request_module.Answer:

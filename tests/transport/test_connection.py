@@ -31,6 +31,7 @@ from polymarket_ws.transport import line as line_module
 from polymarket_ws.transport import outgoing as outgoing_module
 from polymarket_ws.transport.backoff import Backoff
 from polymarket_ws.transport.readiness import Readiness
+from tests.ports import unused_port
 from tests.transport.peers import (
     Conversation,
     Peer,
@@ -40,7 +41,6 @@ from tests.transport.peers import (
     server_frame,
     trade,
     trades,
-    unused_port,
 )
 
 Seconds = Callable[[float], float]

@@ -17,12 +17,12 @@ import websocket
 from polymarket_ws.transport.opening import Opened, Opener, OpeningFailed
 from polymarket_ws.transport.readiness import Readiness
 from polymarket_ws.transport.tls import TlsSocket
+from tests.ports import unused_port
 from tests.transport.peers import (
     Conversation,
     Peer,
     eventually,
     server_frame,
-    unused_port,
 )
 
 Seconds = Callable[[float], float]
