@@ -91,8 +91,8 @@ def test_connections_open_one_by_one(seconds: Seconds) -> None:
         Exchange(rate=None, markets=20) as exchange,
         Client(endpoints=Endpoints.at(exchange.url), assets_per_connection=8) as client,
     ):
-        stream = client.subscribe(Market(*all_ids(exchange), events=BOOKS))
         began = time.time()
+        stream = client.subscribe(Market(*all_ids(exchange), events=BOOKS))
         moments: list[float] = []
         while len(moments) < 5:
             event = stream.all().get(seconds(10))

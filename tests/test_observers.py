@@ -390,11 +390,20 @@ def test_run_says_nothing_where_a_base_class_is_fed(
 
 
 CTRL_C = """
-import sys, threading
+import sys, threading, time
 from polymarket_ws import Client, Endpoints, Event, LastTradePrice, Market
 
 client = Client(endpoints=Endpoints.at(sys.argv[1]))
-client.on(LastTradePrice, lambda event: print("trade", flush=True))
+
+
+@client.on(LastTradePrice)
+def tell(event):
+    # Not before run() waits: Ctrl-C shall find it there.
+    while not client._engine._bells:
+        time.sleep(0.001)
+    print("trade", flush=True)
+
+
 client.listen(Market("1"))
 try:
     client.run()
