@@ -85,6 +85,8 @@ def test_a_muted_connection_says_nothing_and_stays() -> None:
         frame(client)
         exchange.inject(Mute())
         exchange.step(5)
+        # Silence has its turn behind what is queued, and the answer to a ping waits for nothing.
+        assert exchange.wait_for(lambda: not exchange.connections[0].queued, scaled(5))
         # The text last: what was heard is known of it alone.
         client.sendall(b"\x89\x80" + bytes(4))
         say(client, "PING")
