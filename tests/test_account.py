@@ -19,6 +19,7 @@ from polymarket_ws.credentials import Credentials
 from polymarket_ws.errors import AuthenticationFailed, ConnectionFailed, UsageError
 from polymarket_ws.protocol.recovering import Account, Question
 from polymarket_ws.signing import l2_signature
+from tests.conftest import scaled
 from tests.loopback import HTTPExchange, Reply, Request, raw_server
 
 API_KEY = "4f9c1d2e-aaaa-bbbb-cccc-0123456789ab"
@@ -236,13 +237,13 @@ def test_many_orders_to_look_up_do_not_hold_up_the_trades() -> None:
 
     def script(request: Request) -> Reply:
         if "/order/" in request.path:
-            hurry.wait(0.15)
+            hurry.wait(scaled(0.15))
             order_id = request.path.rpartition("/")[2]
             return as_json(wire_order(order_id, status="ORDER_STATUS_MATCHED"))
         return page()
 
     question = Question(AFTER, tuple(str(n) for n in range(50)))
-    answer = ask(script, question, timeout=0.4)
+    answer = ask(script, question, timeout=scaled(0.4))
     assert not answer.is_complete
     # The latest first, and one at least, so that asking on comes to an end.
     assert 1 <= len(answer.ended_orders) < 10
@@ -320,13 +321,13 @@ def test_long_history_has_the_time_for_each_page() -> None:
     slow = threading.Event()
 
     def script(request: Request) -> Reply:
-        slow.wait(0.15)
+        slow.wait(scaled(0.15))
         cursor = int(dict(request.query).get("next_cursor", "0"))
         if request.path == "/data/orders":
             return page()
         return page(wire_trade(f"t{cursor}"), cursor=str(cursor + 1) if cursor < 5 else "LTE=")
 
-    assert len(ask(script, timeout=0.6).trades) == 6
+    assert len(ask(script, timeout=scaled(0.6)).trades) == 6
 
 
 def test_without_an_address_nothing_is_asked() -> None:

@@ -17,6 +17,7 @@ import pytest
 from polymarket_ws import observers as observers_module
 from polymarket_ws.client import Client
 from polymarket_ws.delivery import Delivery, Mailbox
+from polymarket_ws.endpoints import Endpoints
 from polymarket_ws.errors import ConnectionFailed, SlowConsumer, UsageError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import CallbackFailed, Connected, Lifecycle
@@ -25,6 +26,7 @@ from polymarket_ws.observers import Interest, Observers
 from polymarket_ws.subscriptions import Market
 from tests.conftest import scaled
 from tests.market_server import Loopback, eventually, price_change, trade
+from tests.ports import unused_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SOON = scaled(5.0)
@@ -349,16 +351,12 @@ def test_run_ends_with_close_in_a_callback(server: Loopback, client: Client) -> 
 
 
 def test_run_raises_what_ended_a_connection() -> None:
-    with Client(endpoints=Loopback_that_refuses(), connect_timeout=0.2) as client:
+    nobody = Endpoints.at(f"ws://127.0.0.1:{unused_port()}")
+    with Client(endpoints=nobody, connect_timeout=0.2) as client:
         client.listen(Market("1"))
         with pytest.raises(ConnectionFailed, match=r"no connection to 127\.0\.0\.1:\d+ within"):
             client.run()
         assert client.closed
-
-
-def Loopback_that_refuses() -> Any:  # noqa: N802 reads like the class it stands beside
-    with Loopback() as server:
-        return server.endpoints
 
 
 def test_run_warns_once_of_observers_that_nothing_can_feed(
@@ -392,11 +390,20 @@ def test_run_says_nothing_where_a_base_class_is_fed(
 
 
 CTRL_C = """
-import sys, threading
+import sys, threading, time
 from polymarket_ws import Client, Endpoints, Event, LastTradePrice, Market
 
 client = Client(endpoints=Endpoints.at(sys.argv[1]))
-client.on(LastTradePrice, lambda event: print("trade", flush=True))
+
+
+@client.on(LastTradePrice)
+def tell(event):
+    # Not before run() waits: Ctrl-C shall find it there.
+    while not client._engine._bells:
+        time.sleep(0.001)
+    print("trade", flush=True)
+
+
 client.listen(Market("1"))
 try:
     client.run()

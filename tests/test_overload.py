@@ -131,12 +131,15 @@ def test_burst_of_the_market_never_costs_a_fill(seconds: Seconds) -> None:
         with Client(
             exchange.account.credentials, endpoints=Endpoints.at(exchange.url), delivery=few
         ) as client:
+            wanted = {key for info in exchange.markets for key in info.asset_ids}
             stream = client.subscribe(User(), Market(*exchange.markets), delivery=few)
             assert client.wait_connected(seconds(5))
             assert exchange.wait_for(
                 lambda: len({n for n, text in exchange.received if text == "PING"}) >= 1,
                 seconds(5),
             )
+            # The other connection: what is sent before it is read would not be heard.
+            assert exchange.wait_for(lambda: exchange.subscribed == wanted, seconds(5))
             market = exchange.market()
             for _ in range(4):
                 exchange.account.place(market.info.asset_ids[0], "BUY", market.best_ask(0), 2)

@@ -17,14 +17,11 @@ from polymarket_ws import request as request_module
 from polymarket_ws._version import __version__
 from polymarket_ws.errors import UsageError
 from polymarket_ws.request import RequestFailed, Requests
+from tests.conftest import scaled
 from tests.loopback import HTTPExchange, Reply, raw_server
+from tests.ports import unused_port
 
 Seconds = Callable[[float], float]
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def get(url: str, timeout: float = 10.0, **options: object) -> request_module.Answer:
@@ -453,10 +450,10 @@ def test_restart_gives_the_next_request_the_whole_time_again() -> None:
     slow = threading.Event()
 
     def script(_: object) -> Reply:
-        slow.wait(0.2)
+        slow.wait(scaled(0.2))
         return Reply()
 
-    with HTTPExchange(script) as exchange, Requests(timeout=0.5) as requests:
+    with HTTPExchange(script) as exchange, Requests(timeout=scaled(0.5)) as requests:
         for _ in range(4):
             requests.restart()
             assert requests.request("GET", exchange.url).status == 200

@@ -22,6 +22,7 @@ from polymarket_ws.events.market import Book, Level
 from polymarket_ws.market_info import MarketInfo
 from polymarket_ws.rest import fetch_book, lookup
 from tests.loopback import HTTPExchange, Reply, Request
+from tests.ports import unused_port
 
 Seconds = Callable[[float], float]
 Rows = list[dict[str, Any]]
@@ -367,8 +368,7 @@ def test_too_many_requests_are_tried_again_in_time() -> None:
 
 
 def test_no_network_is_one_clear_sentence_with_its_cause() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = unused_port()
     with pytest.raises(LookupFailed) as caught:
         lookup("will-it-rain", endpoints=Endpoints(gamma=f"http://127.0.0.1:{port}"))
     assert str(caught.value) == (

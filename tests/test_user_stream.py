@@ -28,7 +28,8 @@ from polymarket_ws import (
     User,
 )
 from polymarket_ws.events.event import Event
-from polymarket_ws.simulator import Exchange
+from polymarket_ws.simulator import Exchange, Refuse
+from tests.conftest import scaled
 
 QUICK = Backoff(initial=0.01, maximum=0.05)
 
@@ -165,8 +166,11 @@ def test_silence_of_rest_is_told_and_what_it_brings_later_is_marked(
         seen = Seen(client.subscribe(User()))
         assert is_subscribed(exchange, seconds(10))
         account.rest = "down"
+        # Nobody is there when it happens, however quick the client is.
+        exchange.inject(Refuse(503))
         exchange.drop("reset")
         account.place(token, "BUY", market.best_ask(0), 5)
+        exchange.heal()
         assert seen.wait(lambda: bool(seen.of(RecoveryFailed)), seconds(10))
         account.rest = "ok"
         assert seen.wait(lambda: bool(seen.of(Trade)), seconds(20))
@@ -312,7 +316,7 @@ def test_secrets_occur_nowhere() -> None:
         cwd=Path(__file__).resolve().parents[1],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=scaled(90),
         check=False,
     )
     secrets = done.stderr.split("\n")[:3]

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, cast
@@ -39,6 +40,13 @@ class _Discreet(_Adapter):
 
     def debug(self, msg: object, *args: object, **kwargs: Any) -> None:
         pass
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        # A client that leaves before it has asked for anything, or is sent away as the exchange
+        # ends, is no trouble of the exchange's, and worth no traceback.
+        error = sys.exc_info()[1]
+        if not isinstance(error and error.__cause__, EOFError):
+            super().log(level, msg, *args, **kwargs)
 
 
 class Sockets:

@@ -18,6 +18,7 @@ from polymarket_ws import MarketInfo, from_json
 from polymarket_ws.simulator import Exchange, Recording
 from tests.cli.shell import COMMAND, ROOT, run, started
 from tests.conftest import scaled
+from tests.ports import unused_port
 
 posix = pytest.mark.skipif(os.name == "nt", reason="there is no signal to send")
 
@@ -257,8 +258,7 @@ def test_server_that_refuses_is_one_line(exchange: Exchange) -> None:
 
 
 def test_nobody_there_is_one_line_after_the_attempts() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = unused_port()
     line = said(run("stream", "1", "--url", f"ws://127.0.0.1:{port}"), 1)
     assert f"no connection to 127.0.0.1:{port}" in line
 

@@ -17,7 +17,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +25,7 @@ import attrs
 import pytest
 
 from tests.conftest import scaled
+from tests.ports import unused_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -73,11 +73,6 @@ def blocks(page: Path) -> list[Block]:
 def pages_with(*infos: str) -> pytest.MarkDecorator:
     pages = [page for page in PAGES if any(block.info in infos for block in blocks(page))]
     return pytest.mark.parametrize("page", pages, ids=lambda page: page.stem)
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
 
 
 def matches(printed: str, block: Block) -> bool:
@@ -161,7 +156,7 @@ def test_python_runs_and_prints_what_the_page_says(
         lines[block.line - 1 : block.line - 1 + len(own)] = own
         lines[block.line - 1 + len(own)] = f"print({_RULER!r}, flush=True)"
     script = folder / "page.py"
-    script.write_text("\n".join(lines).replace(_PORT, free_port()), encoding="utf-8")
+    script.write_text("\n".join(lines).replace(_PORT, str(unused_port())), encoding="utf-8")
 
     # -X dev -W error: a leaked socket or a deprecated call must not be taught.
     command = [sys.executable, "-X", "dev", "-W", "error", str(script)]
@@ -182,7 +177,7 @@ def test_python_runs_and_prints_what_the_page_says(
 def test_commands_run_and_print_what_the_page_says(
     page: Path, folder: Path, environment: dict[str, str]
 ) -> None:
-    port = free_port()
+    port = str(unused_port())
     last: str | None = None
     for block in blocks(page):
         if block.caption is not None:
@@ -194,6 +189,7 @@ def test_commands_run_and_print_what_the_page_says(
             assert commands, f"{page.name}:{block.line} has no line that begins with $"
             script = "\n".join(line for line in commands if not line.startswith("pip install"))
             # As on a terminal: what is said on stderr is seen where it is said.
+            script = re.sub(r"(?<=TERM )\d+", lambda told: f"{scaled(float(told[0])):g}", script)
             script = f"exec 2>&1\n{script.replace(_PORT, port)}"
             code, last, _ = run(["sh", "-ec", script], folder, environment)
             assert code == 0, f"{page.name}:{block.line}:\n{last}"

@@ -22,7 +22,8 @@ from polymarket_ws import Credentials
 from polymarket_ws.simulator import Exchange
 from tests.conftest import scaled
 from tests.integrations.event_stream import Tab
-from tests.integrations.processes import ROOT, Running, free_port, running
+from tests.integrations.processes import ROOT, Running, running
+from tests.ports import unused_port
 
 django = pytest.importorskip("django", reason="django is not installed: the extra django has it")
 
@@ -62,7 +63,7 @@ class Project:
 
     @contextlib.contextmanager
     def runserver(self, *options: str) -> Iterator[Running]:
-        port = free_port()
+        port = unused_port()
         with self.manage("runserver", f"127.0.0.1:{port}", *options) as server:
             server.url = f"http://127.0.0.1:{port}"
             server.until("Starting .*development server")

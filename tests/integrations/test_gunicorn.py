@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import pytest
 from polymarket_ws.simulator import Exchange
 from tests.conftest import scaled
 from tests.integrations.event_stream import Tab
+from tests.ports import unused_port
 
 for needed in ("flask", "gunicorn"):
     pytest.importorskip(needed, reason=f"{needed} is not installed: the extra test has it")
@@ -48,8 +48,7 @@ def gunicorn(
 ) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
     """Run it while the block lasts; yield the site's URL, the process, and its log."""
     (folder / "application.py").write_text(APP, encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = unused_port()
     command = [sys.executable, "-m", "gunicorn", "--workers", str(WORKERS)]
     command += ["--bind", f"127.0.0.1:{port}", *options, "application:app"]
     log = folder / "log"

@@ -17,6 +17,7 @@ from polymarket_ws.events.market import LastTradePrice
 from polymarket_ws.subscriptions import Market
 from tests.conftest import scaled
 from tests.market_server import Loopback, eventually, flood
+from tests.ports import unused_port
 from tests.processes.programs import run
 
 SOON = scaled(5.0)
@@ -116,11 +117,9 @@ while client.health().connections[0].attempts < int(sys.argv[2]):
 
 @pytest.mark.parametrize("attempts", [1, 10])
 def test_interpreter_ends_cleanly_in_the_middle_of_attempts(attempts: int) -> None:
-    # Ten attempts: a socket that hangs up at once. One: a socket that never answers.
+    # Ten attempts: nobody listens. One: a socket that never answers.
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        if attempts > 1:
-            listener.close()
+        port = listener.getsockname()[1] if attempts == 1 else unused_port()
         for _ in range(3):
             code, out, err = run(BEGIN + RETRYING, f"ws://127.0.0.1:{port}", str(attempts))
             # The attempts that failed are told, each by its host, and nothing else.

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import scaled
 from tests.market_server import Loopback, flood
+from tests.ports import unused_port
 from tests.processes.programs import running
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
@@ -92,9 +93,7 @@ def unanswered() -> Iterator[str]:
 
 @contextlib.contextmanager
 def refused() -> Iterator[str]:
-    with unanswered() as url:
-        pass
-    yield url
+    yield f"ws://127.0.0.1:{unused_port()}"
 
 
 @pytest.mark.parametrize(

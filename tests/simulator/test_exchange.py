@@ -140,7 +140,7 @@ def test_closing_is_quick_with_a_client_that_never_speaks() -> None:
                 assert exchange.wait_for(lambda: exchange.connections, scaled(5))
                 started = time.monotonic()
                 assert exchange.close()
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < scaled(2)
 
 
 def test_closing_is_quick_with_a_client_that_does_not_answer_the_close() -> None:
@@ -148,7 +148,7 @@ def test_closing_is_quick_with_a_client_that_does_not_answer_the_close() -> None
         assert exchange.wait_for(lambda: exchange.subscribed, scaled(5))
         started = time.monotonic()
         assert exchange.close()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < scaled(2)
 
 
 def test_a_port_in_use_is_an_os_error() -> None:
@@ -462,6 +462,7 @@ def test_the_market_moves_on_when_nobody_listens() -> None:
 
 @pytest.mark.parametrize("rate", [20, 400])
 def test_the_rate_is_kept(rate: int) -> None:
+    began = time.monotonic()
     with Exchange(rate=rate) as exchange, subscribed(exchange) as client:
         text(client)
         deadline = time.monotonic() + 1.5
@@ -470,8 +471,11 @@ def test_the_rate_is_kept(rate: int) -> None:
             with contextlib.suppress(TimeoutError):
                 client.recv(timeout=left)
                 count += 1
-        # A trade is several messages at once.
-        assert count == pytest.approx(1.5 * rate, abs=6, rel=0.15)
+        most, least = rate * (time.monotonic() - began), rate * 1.5
+        # A trade is several messages at once. No load makes the market faster; it may make those
+        # late that are behind at the end.
+        assert count <= most + max(6, 0.15 * most)
+        assert count >= (least - max(6, 0.15 * least)) / scaled(1)
 
 
 def test_events_are_those_of_a_market() -> None:
@@ -541,7 +545,7 @@ def test_ten_clients_get_2000_messages_a_second_without_a_drop(seconds: float) -
         assert not any(counter.closed for counter in counters)
         assert len(exchange.connections) == 10
         for counter in counters:
-            assert counter.count > 0.9 * 2000 * seconds
+            assert counter.count > 0.9 * 2000 * seconds / scaled(1)
 
 
 def test_market_goes_on_when_the_account_has_bought_it_empty() -> None:

@@ -51,6 +51,7 @@ from polymarket_ws.simulator.faults import Fault
 from tests.conftest import scaled
 from tests.simulator.breaking import (
     ACCEPT,
+    eventually,
     exactly,
     frame,
     head,
@@ -85,8 +86,12 @@ def test_a_muted_connection_says_nothing_and_stays() -> None:
         frame(client)
         exchange.inject(Mute())
         exchange.step(5)
-        say(client, "PING")
+        # Silence has its turn behind what is queued, and the answer to a ping waits for nothing.
+        (session,) = exchange._channel.sessions
+        eventually(lambda: session.connection.line.muted)
+        # The text last: what was heard is known of it alone.
         client.sendall(b"\x89\x80" + bytes(4))
+        say(client, "PING")
         assert exchange.wait_for(lambda: len(exchange.received) == 2, scaled(5))
         assert is_silent(client)
         exchange.heal()
@@ -526,7 +531,7 @@ def test_seconds_count_from_the_subscription() -> None:
 def test_what_lasts_can_last_for_a_while() -> None:
     with Exchange(rate=None) as exchange, subscribed(exchange) as client:
         text(client)
-        exchange.inject(Mute(), lasting=0.2)
+        exchange.inject(Mute(), lasting=scaled(0.2))
         exchange.broadcast("unheard")
         pause = time.monotonic() + scaled(5)
         while time.monotonic() < pause:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -147,6 +146,8 @@ def test_a_slow_line_ends_with_an_error_when_it_is_shut_down(
     line.slow_down(1)
     writing = aside.submit(line.sendall, bytes(100))
     peer.recv(1)
-    threading.Thread(target=line.shutdown, args=(socket.SHUT_RDWR,)).start()
+    # Not here: it must end a write that is under way. Awaited, or it could come after the close.
+    shutting = aside.submit(line.shutdown, socket.SHUT_RDWR)
     with pytest.raises(BrokenPipeError):
         writing.result(scaled(5))
+    shutting.result(scaled(5))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import logging
+import socket
 
 import pytest
 
 from polymarket_ws.simulator import Exchange
-from tests.simulator.clients import text
+from tests.conftest import scaled
+from tests.simulator.breaking import eventually
+from tests.simulator.clients import joined, text
 from tests.simulator.user_clients import signed, user
 
 
@@ -30,3 +33,30 @@ def test_a_refusal_is_still_logged_above_debug(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.INFO), Exchange(rate=None) as exchange:
         signed(exchange, "/auth/api-keys", headers={})
     assert [record for record in caplog.records if record.name == "polymarket_ws.simulator"]
+
+
+def test_a_client_that_leaves_before_it_asks_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), Exchange(rate=None) as exchange:
+        host, port = exchange.url.removeprefix("ws://").split(":")
+        address = (host, int(port))
+        socket.create_connection(address).close()
+        with socket.create_connection(address) as hesitating:
+            hesitating.sendall(b"GET /ws/market HT")
+        # One that never asks, until the exchange ends.
+        with socket.create_connection(address):
+            # They came in before this one, in their turn.
+            with joined(exchange):
+                assert exchange.wait_for(lambda: exchange.connections, scaled(5))
+            assert exchange.close()
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_what_is_no_request_is_still_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), Exchange(rate=None) as exchange:
+        host, port = exchange.url.removeprefix("ws://").split(":")
+        with socket.create_connection((host, int(port)), timeout=scaled(5)) as stranger:
+            stranger.sendall(b"this is no HTTP\r\n\r\n")
+            while stranger.recv(4096):
+                continue
+        eventually(lambda: "opening handshake failed" in caplog.messages)

@@ -205,6 +205,6 @@ def test_the_official_client_receives_what_ours_receives(duration: float, period
     assert official.dropped == [0, 0]
     assert {key[0] for key in official.keys} == TYPES
     theirs, ours = common(without_opening(official.keys), without_opening(own))
-    assert len(theirs) > 0.7 * 200 * duration
+    assert len(theirs) > 0.7 * 200 * duration / scaled(1)
     assert Counter(theirs) == Counter(ours)
     assert theirs == ours

@@ -75,7 +75,7 @@ def test_closing_interrupts_a_slow_recording(tmp_path: Path) -> None:
         assert text(client) == "0"
         started = time.monotonic()
         assert exchange.close()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < scaled(2)
 
 
 def test_markets_come_from_the_note(wire: Path) -> None:

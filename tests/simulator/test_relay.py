@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 import time
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from polymarket_ws import Book, UsageError
 from polymarket_ws.simulator import Exchange, Relay
 from tests.conftest import scaled
+from tests.ports import unused_port
 from tests.simulator.breaking import eventually, is_silent, line, listening
 from tests.simulator.clients import tokens
 
@@ -94,9 +94,7 @@ def reset(relay: Relay) -> None:
 
 
 def test_without_a_server_connections_are_reset() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    with Relay(f"ws://127.0.0.1:{port}") as relay, pytest.raises(ConnectionError):
+    with Relay(f"ws://127.0.0.1:{unused_port()}") as relay, pytest.raises(ConnectionError):
         reset(relay)
 
 

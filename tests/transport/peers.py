@@ -277,9 +277,3 @@ class Peer:
             conversation.over.set()
             with self.changed:
                 self.changed.notify_all()
-
-
-def unused_port() -> int:
-    """Return a port where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

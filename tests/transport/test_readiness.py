@@ -13,6 +13,7 @@ import pytest
 
 from polymarket_ws.transport import readiness as readiness_module
 from polymarket_ws.transport.readiness import Readiness
+from tests.ports import unused_port
 
 Seconds = Callable[[float], float]
 
@@ -115,8 +116,7 @@ def test_room_makes_it_writable(
 
 
 def test_refused_connection_is_seen_while_waiting_for_it(readiness: Readiness) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = listener.getsockname()
+    address = ("127.0.0.1", unused_port())
     with socket.socket() as sock:
         sock.setblocking(False)
         sock.connect_ex(address)

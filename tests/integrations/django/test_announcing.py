@@ -58,12 +58,14 @@ def test_each_sort_of_event_goes_to_its_signal_in_order(
     announcer = Announcer(stream, api_key=account.credentials.api_key, said=said.append)
     seen: list[tuple[str, Event]] = []
     noted: list[Any] = []
+    acting: list[threading.Thread] = []
 
     def of_market(sender: type[Event], event: Event, **_: Any) -> None:
         assert sender is type(event)
         seen.append(("market", event))
-        if isinstance(event, Book) and not account.orders:
-            threading.Thread(target=act).start()
+        if isinstance(event, Book) and not acting:
+            acting.append(threading.Thread(target=act))
+            acting[0].start()
 
     def act() -> None:
         assert exchange.wait_for(
@@ -82,6 +84,7 @@ def test_each_sort_of_event_goes_to_its_signal_in_order(
     connected(user_event, of_user)
     connected(lifecycle, lambda event, **_: seen.append(("lifecycle", event)))
     announcer.run()
+    acting[0].join()
 
     assert [event for _, event in seen] == said
     assert announcer.sent == len(said)

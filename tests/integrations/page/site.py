@@ -10,9 +10,9 @@ import sys
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from polymarket_ws.simulator import Exchange
+from tests.ports import unused_port
 
 
 class Site:
@@ -20,8 +20,8 @@ class Site:
 
     def __init__(self, exchange: Exchange, markets: Sequence[str], *, user: bool = False) -> None:
         self.exchange = exchange
-        #: A free one at first, which is kept.
-        self.port = 0
+        #: Its own also while it is down: it comes back there.
+        self.port = unused_port()
         self.address = ""
         self._arguments = [*markets, *(["--user"] if user else [])]
         self._process: subprocess.Popen[str] | None = None
@@ -43,7 +43,6 @@ class Site:
         assert self._process.stdout is not None
         self.address = self._process.stdout.readline().strip()
         assert self.address, "the server ended before it served"
-        self.port = urlsplit(self.address).port or 0
 
     @property
     def secrets(self) -> tuple[str, str, str]:
