@@ -12,7 +12,9 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import attrs
+import msgspec
 
+from polymarket_ws.events._structs import known_to_attrs
 from polymarket_ws.events.event import Event, aware_time, one_line, plain, short
 
 __all__ = [
@@ -57,18 +59,22 @@ class _OfOneMarket(MarketEvent):
         return self.market
 
 
-# Levels are most of what is decoded and freed. Without a slot for weak references, which
-# nobody makes to them, a Level is a quarter smaller.
-@attrs.frozen(weakref_slot=False)
-class Level:
+# Levels are most of what is decoded and freed. As structs of msgspec they take a quarter less
+# time, and the garbage collector does not know them: a few reads of a busy feed hold thousands,
+# and it would look at all of them again and again. They hold nothing but text and numbers, so
+# there is no cycle that it could miss.
+
+
+@known_to_attrs
+class Level(msgspec.Struct, frozen=True, gc=False):
     """One price level: ``size`` shares rest at ``price``."""
 
     price: Decimal
     size: Decimal
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class LevelChange:
+@known_to_attrs
+class LevelChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One level after a change.
 
     Attributes:
