@@ -132,6 +132,11 @@ class Session:
         return self._awaiting.since
 
     @property
+    def has_wishes(self) -> bool:
+        """Whether something is to be said or settled that no deadline may have told of."""
+        return self._wish_due is not None or bool(self.unanswered or self.leaving)
+
+    @property
     def pending(self) -> tuple[str, ...]:
         """The wanted ids whose first snapshot has not come; read from other threads, too."""
         if self._dialect.snapshot not in self._decoder.wanted:

@@ -16,7 +16,7 @@ from polymarket_ws.protocol.session import Session
 from polymarket_ws.recovery import Recovery
 from polymarket_ws.routing import Router
 from polymarket_ws.transport.frames import BINARY, text_frame
-from polymarket_ws.transport.line import ABNORMAL, READ_BYTES, End, Line
+from polymarket_ws.transport.line import ABNORMAL, End, Line
 
 __all__ = ["Conversation"]
 
@@ -25,7 +25,6 @@ _LAST_WORDS_SECONDS = 0.25
 
 #: Reads that bring most of what they can are followed by another, without a wait, but not for
 #: ever.
-_FULL_BYTES = READ_BYTES * 3 // 4
 _READS_A_TURN = 4
 
 #: When a user's thread changes wishes at the same moment.
@@ -78,6 +77,7 @@ class Conversation:
         self._wait = wait
         self._flush = flush
         self._is_stopping = is_stopping
+        self._looks_at = 0.0
 
     def hold(self) -> End:
         """Talk until the connection ends, and return why it did."""
@@ -90,12 +90,17 @@ class Conversation:
 
     def _turn(self) -> End | None:
         """Do what is due, wait, and take what came; return the end if this was it."""
-        line = self._line
+        line, session = self._line, self._session
         now = time.monotonic()
-        silence = self._session.silent(now)
+        # Nothing is due before what was found last time but what has come up since. Most turns
+        # bring one frame, and its consumer waits for the interpreter until this thread waits.
+        if now < self._looks_at and not (session.has_wishes or line.pending):
+            readable, _ = self._wait(line.sock, read=True, write=False, until=self._looks_at)
+            return self._read() if readable else None
+        silence = session.silent(now)
         if silence is not None:
             return self._listen_once_more(silence)
-        texts, told = self._session.due(now, time.time())
+        texts, told = session.due(now, time.time())
         for text in texts:
             line.send(text_frame(text), now)
         for event in told:
@@ -104,24 +109,24 @@ class Conversation:
             self._route_recovered(self._recovery, now)
         if told:
             self._flush()
-        if self._session.unanswered:
+        if session.unanswered:
             self._move_the_unanswered()
         broken = line.flush(now)
         if broken is not None:
             # The peer may have said more before the cut than was read so far.
             return self._take_the_rest() or End(ABNORMAL, broken)
-        if self._session.leaving and not line.pending:
-            self._session.leaving = ()
-        deadlines = [self._session.next_deadline(), line.deadline]
-        if self._session.unanswered:
+        if session.leaving and not line.pending:
+            session.leaving = ()
+        deadlines = [session.next_deadline(), line.deadline]
+        if session.unanswered:
             deadlines.append(now + _ASK_AGAIN_SECONDS)
         if self._recovery is not None:
             deadlines.append(self._recovery.deadline)
         until = min((when for when in deadlines if when is not None), default=None)
+        # What is recovered may be there at any time.
+        self._looks_at = 0.0 if until is None or self._recovery is not None else until
         readable, _ = self._wait(line.sock, read=True, write=line.pending, until=until)
-        if readable:
-            return self._read()
-        return None
+        return self._read() if readable else None
 
     def _tell(self, event: Lifecycle) -> None:
         self._router.tell(event, event.asset_ids or None)
@@ -170,7 +175,7 @@ class Conversation:
         for _ in range(_READS_A_TURN):
             data, broken = self._line.receive()
             end = (self._take(data) if data else None) or broken
-            if end is not None or len(data) < _FULL_BYTES:
+            if end is not None or not self._line.is_full:
                 return end
         return None
 

@@ -25,11 +25,16 @@ from polymarket_ws.transport.outgoing import Outgoing
 from polymarket_ws.transport.readiness import Readiness
 from polymarket_ws.transport.tls import TlsSocket
 
-__all__ = ["ABNORMAL", "NORMAL", "READ_BYTES", "End", "Line"]
+__all__ = ["ABNORMAL", "NORMAL", "End", "Line"]
 
-#: One read: four hundred frames. Each handing over to the consumer's thread costs as much as ten
-#: of them, and what becomes of twice as many no longer fits into a processor's cache.
-READ_BYTES = 256 * 1024
+#: What one read takes at most: four hundred frames. Each handing over to the consumer's thread
+#: costs as much as ten of them, and what becomes of twice as many no longer fits into a
+#: processor's cache.
+MOST_BYTES = 256 * 1024
+
+#: What one read takes where little comes. Room that is asked of the system for every frame, and
+#: given back, costs as much as decoding it.
+LEAST_BYTES = 16 * 1024
 
 #: How long the peer may take to answer our close frame.
 _FAREWELL_SECONDS = 0.25
@@ -66,11 +71,14 @@ class Line:
     Attributes:
         sock: the socket, to wait for.
         early: bytes that came behind the upgrade, to be taken before anything is read.
+        is_full: whether the last read brought most of what it could, so that more may be there.
     """
 
     def __init__(self, opened: Opened, readiness: Readiness) -> None:
         self.sock = opened.sock
         self.early = opened.early
+        self.is_full = False
+        self._room = LEAST_BYTES
         self._readiness = readiness
         self._parser = FrameParser()
         self._outgoing = Outgoing(opened.sock)
@@ -81,13 +89,19 @@ class Line:
         """Return what one read gives, and how the connection ended where it did."""
         sock = self.sock
         try:
-            data = sock.recv(READ_BYTES)
+            data = sock.recv(self._room)
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            self.is_full = False
             return b"", None
         except OSError as error:
             return b"", End(ABNORMAL, error.strerror or str(error), by_peer=True)
         if not data:
             return b"", End(ABNORMAL, "the peer hung up without a close frame", by_peer=True)
+        self.is_full = len(data) >= self._room * 3 // 4
+        if self.is_full:
+            self._room = min(2 * self._room, MOST_BYTES)
+        elif len(data) < self._room // 4:
+            self._room = max(self._room // 2, LEAST_BYTES)
         if isinstance(sock, TlsSocket) and sock.ended:
             # It came together with the data, so no selector will tell it.
             _, end = self.receive()
@@ -154,7 +168,7 @@ class Line:
             try:
                 # Discarded: nobody reads on after a close frame. Closing with bytes unread
                 # would reset the connection, and the close frame could be lost with it.
-                if readable and not sock.recv(READ_BYTES):
+                if readable and not sock.recv(LEAST_BYTES):
                     return
             except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
                 pass

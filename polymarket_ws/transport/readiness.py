@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from typing import Any
 
 __all__ = ["Readiness"]
 
@@ -33,6 +34,8 @@ class Readiness:
         # Between wake and close: a write to a descriptor that was closed a moment ago could
         # reach whatever was opened since under the same number.
         self._waking = threading.RLock()
+        self._set: Any = None
+        self._key: object = None
 
     def wake(self) -> None:
         """End the wait of the connection's thread. From any thread or signal handler."""
@@ -66,16 +69,21 @@ class Readiness:
     def _poll(
         self, sock: socket.socket | None, timeout: float | None, *, read: bool, write: bool
     ) -> tuple[bool, bool, bool]:
-        poll = select.poll()
         woken_fd = self._woken.fileno()
-        poll.register(woken_fd, select.POLLIN)
-        if sock is not None:
-            poll.register(
-                sock.fileno(), (select.POLLIN if read else 0) | (select.POLLOUT if write else 0)
-            )
+        # Nearly every wait is for the same as the one before, and a set of descriptors takes as
+        # long to make as to wait with. Made by the same function: gevent may replace it.
+        key = (select.poll, None if sock is None else sock.fileno(), read, write)
+        if key != self._key:
+            self._set = select.poll()
+            self._set.register(woken_fd, select.POLLIN)
+            if sock is not None:
+                self._set.register(
+                    sock.fileno(), (select.POLLIN if read else 0) | (select.POLLOUT if write else 0)
+                )
+            self._key = key
         readable = writable = woken = False
         # Rounded up: a wait that ends a fraction too early would be followed by empty ones.
-        for fd, event in poll.poll(None if timeout is None else math.ceil(timeout * 1000)):
+        for fd, event in self._set.poll(None if timeout is None else math.ceil(timeout * 1000)):
             if fd == woken_fd:
                 woken = True
             else:

@@ -305,7 +305,8 @@ def test_what_was_sent_before_a_cut_is_read_though_writing_fails_first(
     monkeypatch: pytest.MonkeyPatch, seconds: Seconds
 ) -> None:
     # The first read ends before the trades, and the pongs meet the reset.
-    monkeypatch.setattr(line_module, "READ_BYTES", 100)
+    monkeypatch.setattr(line_module, "LEAST_BYTES", 100)
+    monkeypatch.setattr(line_module, "MOST_BYTES", 100)
     cuts = 10
 
     def script(conversation: Conversation) -> None:
