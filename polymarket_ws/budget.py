@@ -25,15 +25,15 @@ class Budget:
     each time, so nothing can drift.
 
     Attributes:
-        sums: how many sums were begun.
+        begun: how many sums were begun.
+        left: of the latest sum its number, and the events and bytes that it left.
     """
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self._shares = _SHARES
-        self.sums = 0
-        # What was left, in events and bytes, when the sum was taken last.
-        self._left = (0, 0)
+        self.begun = 0
+        self.left = (0, 0, 0)
         # A dictionary: adding and taking out are one step each, whoever else does so.
         self._entries: dict[Mailbox, None] = {}
 
@@ -55,15 +55,18 @@ class Budget:
 
     def excess(self) -> tuple[int, int]:
         """Return how many events and bytes too many are held, never below 0."""
-        # First: who finds it unchanged after it put something, has put it before.
-        self.sums += 1
+        # First: what was put before that is in this sum.
+        number = self.begun = self.begun + 1
         mailboxes = self._mailboxes
         events, size = self._left_by(mailboxes)
         if events < 0 or size < 0:
             # One that has ended counts no longer. Only now, because to ask each of a thousand
             # costs three times as much as the sum.
             events, size = self._left_by([item for item in mailboxes if not item.ended])
-        self._left = events, size
+        # No call between the look and the store: a sum that was held up must not replace a later.
+        latest = number, events, size
+        if number > self.left[0]:
+            self.left = latest
         return max(0, -events), max(0, -size)
 
     def _left_by(self, mailboxes: Sequence[Mailbox]) -> tuple[int, int]:
@@ -78,7 +81,7 @@ class Budget:
         The sum over a thousand mailboxes costs as much as twenty events, so one that adds a
         hundred of them at a time need not take it each time.
         """
-        left_events, left_bytes = self._left
+        _, left_events, left_bytes = self.left
         return events * self._shares > left_events or size * self._shares > left_bytes
 
     def relieve(self) -> int:
@@ -111,17 +114,17 @@ class Share:
     """What one connection added to a budget's mailboxes since the last sum, whoever took it."""
 
     def __init__(self) -> None:
-        self._sums = 0
+        self._begun = 0
         self._events = 0
         self._bytes = 0
 
     def is_due(self, budget: Budget, events: int, size: int) -> bool:
         """Note what was just added; return whether ``budget`` is to be relieved."""
-        if budget.sums != self._sums:
+        if budget.left[0] > self._begun:
             # What was added before this time was there when that sum began. What was added
             # this time may have come later.
-            self._sums = budget.sums
             self._events = self._bytes = 0
         self._events += events
         self._bytes += size
+        self._begun = budget.begun
         return budget.is_due(self._events, self._bytes)

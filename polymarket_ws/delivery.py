@@ -354,11 +354,12 @@ class Mailbox:
             hand = Hand((), (), (0,), upto=read.upto, before=before)
         else:
             return None
-        # No call between this look and the store: a signal handler that closes or reads
-        # comes before both or after both.
-        if self.closed or self.hand is not read:
+        # No call between this look and the store, and no jump, after which Python 3.10 looks for
+        # signals: a handler that closes or reads comes before both or after both.
+        if self.hand is read and not self.closed:
+            self.hand = hand
+        else:
             return None if self.closed else self._next_hand()
-        self.hand = hand
         # Now, or what was read would live on in the row until that is moved.
         self._settle()
         self._measure()

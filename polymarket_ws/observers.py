@@ -242,7 +242,9 @@ def _dispatch(reference: weakref.ref[Observers], mailbox: Mailbox) -> None:
             if observers is None:
                 return
             observers.call(event)
-            del observers
+            del observers, event
+        # Held here it would outlive the wait for the next.
+        del hand
 
 
 #: For the fork hook alone, which cannot be unregistered and so cannot hold one of them.

@@ -4,14 +4,13 @@ The usual case is that nobody joins, so a change costs one append: to the log of
 whatever tokens it names, and as the text that it came in. A text is a third of the memory of its
 event and nothing that the garbage collector must look at: kept as events, the past cost an eighth
 of the throughput. Only when somebody joins, or a log gets long, is it read once more and entered
-into a ``Journal`` for each token; what is older than a token's latest book never is.
+into a ``Journal`` for each token; what is older than the latest books never is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import cast
 
 import attrs
 
@@ -33,6 +32,14 @@ _MOST_ITEMS = 256
 
 #: A change of more levels is entered at once, or the number of items would bound nothing.
 _MANY_LEVELS = 64
+
+#: A longer text of a change has more levels than most, or is padded with what nobody reads: then
+#: the event is the smaller of the two.
+_LONG_CHANGE = 2048
+
+#: The same for a book, whose levels have about 40 bytes each.
+_LONG_BOOK = 4096
+_LEVEL_BYTES = 64
 
 
 class _Page:
@@ -77,11 +84,15 @@ class Log:
     def note(self, source: Source, event: PriceChange) -> bool:
         """Append a change; return whether it is time to enter what there is."""
         items = self.items
-        items.append(source if len(items) < _MOST_TEXTS else event)
+        is_short = isinstance(source, bytes) and len(source) <= _LONG_CHANGE
+        items.append(source if is_short and len(items) < _MOST_TEXTS else event)
         return len(items) >= _MOST_ITEMS or len(event.price_changes) > _MANY_LEVELS
 
     def note_book(self, source: Source, book: Book, tick_size: Decimal | None) -> None:
         """Begin a new page."""
+        levels = len(book.bids) + len(book.asks)
+        if isinstance(source, bytes) and len(source) > _LONG_BOOK + _LEVEL_BYTES * levels:
+            source = book
         self.pages[book.asset_id] = _Page(source, book, tick_size, len(self.items))
         start = min(page.start for page in self.pages.values())
         if start:
@@ -91,16 +102,18 @@ class Log:
 
 
 class Past:
-    """What is known of the books of one connection."""
+    """What is known of the books of one connection.
 
-    def __init__(self) -> None:
+    Args:
+        forgotten: told each token of which nothing is known any more, but not of ``clear``.
+    """
+
+    def __init__(self, forgotten: Callable[[str], None]) -> None:
+        self._forgotten = forgotten
         self._logs: dict[str, Log] = {}
         self._log_of: dict[str, Log] = {}
         # Both kinds that it reads are of the fast way, so no connection's number is needed.
         self._decoder = Decoder(MARKET_VOCABULARY, connection=0)
-
-    def __contains__(self, asset_id: object) -> bool:
-        return asset_id in self._log_of
 
     def note_book(self, source: Source, book: Book) -> Log:
         """Begin anew with a book; return the log for the changes of its token."""
@@ -116,25 +129,36 @@ class Past:
         log.note_book(source, book, tick_size)
         return log
 
-    def enter(self, log: Log) -> list[str]:
-        """Empty a log into its journals; return the tokens that had to be given up."""
-        journals = [(page.start, self._journal(page)) for page in log.pages.values()]
-        for number, item in enumerate(log.items):
-            event = cast("PriceChange", self._read(item))
-            for start, journal in journals:
-                if number >= start:
-                    journal.enter(event)
-        log.items.clear()
-        for page in log.pages.values():
-            page.start = 0
-        given_up = [journal.book.asset_id for _, journal in journals if not journal.is_possible()]
-        for asset_id in given_up:
-            self.forget(asset_id)
-        return given_up
+    def enter(self, log: Log) -> None:
+        """Empty a log into its journals, and give up tokens whose book cannot be known any more.
 
-    def _journal(self, page: _Page) -> Journal:
+        That is one with more changes than a book has levels, and one of which something cannot
+        be read once more: Python's stack may have had a little more room the first time.
+        """
+        pages = dict(log.pages)
+        journals = {asset_id: self._journal(page) for asset_id, page in pages.items()}
+        first = min((page.start for page in pages.values()), default=0)
+        for number, item in enumerate(log.items[first:], first):
+            event = self._read(item)
+            for asset_id, journal in journals.items():
+                if journal is None or number < pages[asset_id].start:
+                    continue
+                if isinstance(event, PriceChange):
+                    journal.enter(event)
+                else:
+                    journals[asset_id] = None
+        log.items.clear()
+        for page in pages.values():
+            page.start = 0
+        for asset_id, journal in journals.items():
+            if journal is None or not journal.is_possible():
+                self.forget(asset_id)
+
+    def _journal(self, page: _Page) -> Journal | None:
         if page.journal is None:
-            book = cast("Book", self._read(page.source))
+            book = self._read(page.source)
+            if not isinstance(book, Book):
+                return None
             book = attrs.evolve(book, received_at=page.received_at, epoch=page.epoch)
             page.source = book
             page.journal = Journal(book, page.tick_size)
@@ -171,6 +195,7 @@ class Past:
             del log.pages[asset_id]
             if not log.pages:
                 del self._logs[log.market]
+            self._forgotten(asset_id)
 
     def clear(self) -> None:
         """Let nothing be known of any."""
@@ -179,6 +204,8 @@ class Past:
 
     def _entered(self, asset_id: str) -> Journal | None:
         log = self._log_of.get(asset_id)
-        if log is None or asset_id in self.enter(log):
+        if log is None:
             return None
-        return log.pages[asset_id].journal
+        self.enter(log)
+        page = log.pages.get(asset_id)
+        return None if page is None else page.journal

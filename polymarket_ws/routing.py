@@ -152,7 +152,7 @@ class Router:
         self._names_markets = names_markets
         self._lanes: dict[Mailbox, _Lane] = {}
         self._ways: dict[str, _Way] = {}
-        self._past = Past()
+        self._past = Past(self._forgotten)
         self._bookless: dict[str, list[_Lane]] = {}
         self._observers = _Lane(observers)
         self._observes = observes
@@ -362,7 +362,7 @@ class Router:
                 first = first or _NOWHERE
                 log = first.log
                 if log is not None and log.note(source, event):
-                    self._enter(log)
+                    self._past.enter(log)
                 for lane in first.takers:
                     if not lane.pending:
                         queued.append(lane)
@@ -414,10 +414,11 @@ class Router:
         if way is not None and self.decoded >= _BOOK_KINDS:
             way.log = self._past.note_book(source, event)
 
-    def _enter(self, log: Log) -> None:
-        for asset_id in self._past.enter(log):
-            # Whoever joins now asks the server; this could grow for ever.
-            self._ways[asset_id].log = None
+    def _forgotten(self, asset_id: str) -> None:
+        # Whoever joins now asks the server.
+        way = self._ways.get(asset_id)
+        if way is not None:
+            way.log = None
 
     def _deliver(self, event: Event, routes: _Routes, size: int) -> None:
         kind = type(event)
@@ -449,7 +450,7 @@ class Router:
                 wanted.append(change)
         for log in logs:
             if log.note(source, event):
-                self._enter(log)
+                self._past.enter(log)
         # Streams with the same share get the same object.
         parts: dict[tuple[int, ...], PriceChange] = {}
         for lane, share in shares.items():
@@ -545,7 +546,6 @@ class Router:
                 self._forget_the_past()
             for asset_id in about:
                 self._past.forget(asset_id)
-                self._ways[asset_id].log = None
         for lane in self._lanes.values():
             own = tuple(asset_id for asset_id in about if asset_id in lane.wishes)
             self._queue(lane, self._about(event, own) if own else event, size)

@@ -107,9 +107,10 @@ def _integer_digits(text: str) -> int | str:
 
 def _decimal_digits(text: str) -> Decimal | str:
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
         return text
+    return text if _is_puffed(number, text) else number
 
 
 def _constant(text: str) -> object:
@@ -148,13 +149,23 @@ def as_decimal(value: object, _: object = None) -> Decimal:
         number = Decimal(repr(value) if isinstance(value, float) else value)
     except (InvalidOperation, ValueError):
         raise ValueError(f"a decimal is wanted, not {shown(value)}") from None
-    if not is_sane(number):
+    if not number.is_finite() or not -TOO_LARGE < number < TOO_LARGE or _is_puffed(number, value):
         raise ValueError(f"a finite decimal of sane size is wanted, not {shown(value)}")
     return number
 
 
+def _is_puffed(number: Decimal, text: object) -> bool:
+    """Return whether a number has more places than it was written with.
+
+    A ``Decimal`` was looked at when its text was.
+    """
+    if number.adjusted() > -_MAX_EXPONENT or isinstance(text, Decimal):
+        return False
+    return "e" in str(text).lower()
+
+
 def is_sane(number: Decimal) -> bool:
-    """Return whether a decimal is finite and cannot become a text much longer than it came in."""
+    """Return whether a decimal is finite and short, however it was written."""
     return (
         number.is_finite()
         and -TOO_LARGE < number < TOO_LARGE

@@ -325,7 +325,10 @@ class Stream(Feed, Generic[E_co]):
                 return event  # type: ignore[return-value]
             if position < hand.size and not mailbox.closed:
                 self._look_at(hand, position)
-            elif self._refill(Deadline(None)) is None:
+                continue
+            # Held here, what was read would outlive the wait for what comes next.
+            del hand
+            if self._refill(Deadline(None)) is None:
                 raise StopIteration
 
     def get(self, timeout: float | None = None) -> E_co:
@@ -351,7 +354,9 @@ class Stream(Feed, Generic[E_co]):
                 return event  # type: ignore[return-value]
             if position < hand.size and not mailbox.closed:
                 self._look_at(hand, position)
-            elif self._refill(deadline) is None:
+                continue
+            del hand
+            if self._refill(deadline) is None:
                 raise self._closed_error()
 
     def all(self) -> AllEvents[E_co]:
@@ -415,6 +420,7 @@ class Stream(Feed, Generic[E_co]):
                 event = hand.events[position]
                 hand.position = position + 1
                 return event
+            del hand
             if self._refill(deadline) is None:
                 raise self._closed_error()
 
@@ -433,7 +439,8 @@ class Stream(Feed, Generic[E_co]):
             return self._mailbox.refill(deadline)
         finally:
             if reader.get(None) == me:
-                del reader[None]
+                # A signal handler that reads may have taken it out in between.
+                reader.pop(None, None)
 
 
 class AllEvents(Generic[E_co]):

@@ -61,6 +61,31 @@ def test_whoever_takes_the_sum_takes_it_for_all() -> None:
     assert not one.is_due(budget, 0, 0)
 
 
+def test_a_sum_that_ends_late_does_not_replace_a_later_one() -> None:
+    budget = Budget(Delivery(max_events=100))
+    mailbox = Mailbox(Delivery(), budget)
+    share = Share()
+    budget.begun += 1
+    late = (budget.begun, 100, budget.left[2])
+    put(mailbox, *range(100))
+    budget.excess()
+    assert budget.left[:2] > late[:2]
+    assert budget.left[1] == 0
+    assert share.is_due(budget, 1, 0)
+
+
+def test_a_sum_begun_before_the_latest_put_is_not_taken_for_it() -> None:
+    budget = Budget(Delivery(max_events=6400))
+    budget.excess()
+    share = Share()
+    # Another thread begins a sum, and does not end before this one has put twice.
+    budget.begun += 1
+    number = budget.begun
+    assert not share.is_due(budget, 60, 0)
+    budget.left = (number, *budget.left[1:])
+    assert share.is_due(budget, 60, 0)
+
+
 def test_closed_mailbox_does_not_count_towards_the_sum() -> None:
     budget = Budget(Delivery(max_events=10))
     closed, abandoned, other = (Mailbox(Delivery(), budget) for _ in range(3))

@@ -116,6 +116,55 @@ def test_every_way_of_reading_shares_one_cursor(server: Loopback, client: Client
         stream.get(0)
 
 
+def test_what_was_read_is_let_go_before_the_wait_for_more(server: Loopback, client: Client) -> None:
+    stream = trades_of(client)
+    talk = server.wait_for("1")
+    for take in (stream.get, stream.all().get):
+        talk.send([trade(1)])
+        event: object = None
+        while not isinstance(event, LastTradePrice):
+            event = take(SOON)
+        kept = weakref.ref(event)
+        del event
+        # Whoever waits holds it no more, and nobody waits yet.
+        with pytest.raises(TimeoutError):
+            take(0)
+        assert kept() is None
+
+
+def test_what_was_read_is_let_go_while_a_loop_waits(server: Loopback, client: Client) -> None:
+    stream = trades_of(client)
+    talk = server.wait_for("1")
+    kept: list[weakref.ref[LastTradePrice]] = []
+
+    def read() -> None:
+        # A loop's own variable would hold the last one.
+        for kept_now in map(weakref.ref, stream):
+            kept.append(kept_now)  # noqa: PERF402 seen while it grows
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    talk.send([trade(n) for n in range(5)])
+    eventually(lambda: len(kept) == 5 and not any(ref() for ref in kept), "nothing that is held")
+    stream.close()
+    thread.join(scaled(5.0))
+    assert not thread.is_alive()
+
+
+def test_a_signal_handler_that_reads_takes_no_reader_out_twice(client: Client) -> None:
+    class Interrupted(dict[None, int]):
+        def get(self, key: None, default: Any = None) -> Any:  # type: ignore[override]
+            found = super().get(key, default)
+            # A handler that reads comes right here, and is done before its answer is looked at.
+            self.pop(key, None)
+            return found
+
+    stream = trades_of(client)
+    stream._reader = Interrupted()
+    with pytest.raises(TimeoutError):
+        stream.get(0)
+
+
 def test_timeout_loses_nothing(server: Loopback, client: Client) -> None:
     stream = trades_of(client)
     talk = server.wait_for("1")

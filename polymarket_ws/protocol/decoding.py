@@ -46,9 +46,9 @@ _BYTES_A_COMMA = 8
 
 _KEY = b'"event_type":"'
 
-# Without a minus sign, and a backslash that may stand for one, no number is below 0 or has an
-# exponent below 0, so it is sane if only it is not too large. As bytes, which are found five times
-# as fast as texts of one.
+# Without a minus sign, and a backslash that may stand for one, no number is below 0 or has more
+# places than it was written with, so it is sane if only it is not too large. As bytes, which are
+# found five times as fast as texts of one.
 _MINUS = ord("-")
 _BACKSLASH = ord("\\")
 

@@ -263,7 +263,7 @@ class Session:
         decode, epoch = self._decoder.decode_object, self.epoch
         is_data = False
         for text in texts:
-            # JSON begins with one of two but for white space, which no server sends.
+            # Nearly all JSON that comes is an object.
             if text and text[0] == _BRACE:
                 event = decode(text, received_at, epoch)
                 is_data = True
@@ -284,9 +284,10 @@ class Session:
         return events, sizes, sources
 
     def _receive_unusual(self, text: bytes, received_at: float) -> list[Event]:
-        if self._dialect.is_control(text):
+        # The opening books are an array, of megabytes perhaps.
+        if text[:1] != b"[" and self._dialect.is_control(text):
             return []
-        if text.strip()[:1] in (b"{", b"["):
+        if text[:1] == b"[" or text.strip()[:1] in (b"{", b"["):
             self._data_at = self._heard_at
             return self._decoder.decode(text, received_at, self.epoch)
         words = self._dialect.rejection(text)

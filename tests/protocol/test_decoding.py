@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polymarket_ws import conversion
+from polymarket_ws.conversion import from_json
 from polymarket_ws.events import (
     BestBidAsk,
     Book,
@@ -465,6 +466,17 @@ class TestFailures:
         assert event.error.startswith(error)
         assert (event.channel, event.connection) == ("market", 3)
         assert (event.received_at, event.epoch) == (12.5, 4)
+
+    @pytest.mark.parametrize("size", ["0." + "0" * 150 + "1", "0." + "0" * 150, "0e999"])
+    def test_a_number_that_is_as_long_as_on_the_wire_is_none(self, size: str) -> None:
+        raw = BEST + b',"spread":"' + size.encode() + b'"}'
+        event = one(raw)
+        assert isinstance(event, BestBidAsk)
+        assert event.spread == Decimal(size)
+        # Neither a minus sign elsewhere nor the tolerant way makes a difference.
+        assert one(raw[:-1] + b',"x":"-"}') == event
+        assert one(raw[:-1] + b',"timestamp":"1e3"}') == attrs.evolve(event, timestamp=10**6)
+        assert from_json(event.to_json()) == event
 
     @pytest.mark.parametrize("character", ["x", "ü", "🎲"])
     def test_keep_four_kilobytes_and_no_half_character(self, character: str) -> None:
