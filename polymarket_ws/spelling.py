@@ -107,10 +107,9 @@ def _integer_digits(text: str) -> int | str:
 
 def _decimal_digits(text: str) -> Decimal | str:
     try:
-        number = Decimal(text)
+        return Decimal(text)
     except InvalidOperation:
         return text
-    return text if _is_puffed(number, text) else number
 
 
 def _constant(text: str) -> object:
@@ -155,13 +154,10 @@ def as_decimal(value: object, _: object = None) -> Decimal:
 
 
 def _is_puffed(number: Decimal, text: object) -> bool:
-    """Return whether a number has more places than it was written with.
-
-    A ``Decimal`` was looked at when its text was.
-    """
-    if number.adjusted() > -_MAX_EXPONENT or isinstance(text, Decimal):
+    """Return whether a number has, or may have, more places than it was written with."""
+    if number.adjusted() > -_MAX_EXPONENT:
         return False
-    return "e" in str(text).lower()
+    return not isinstance(text, str) or "e" in text.lower()
 
 
 def is_sane(number: Decimal) -> bool:
