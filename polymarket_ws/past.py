@@ -46,23 +46,27 @@ class _Page:
     """The latest book of one token.
 
     Attributes:
-        source: the book, or what became of it.
+        source: the book; None once it is in the journal.
         received_at: of the book.
         epoch: of the book.
-        tick_size: the book's, or the last that was told.
         start: the first item of the log that is newer.
         journal: what was entered; None as long as nothing was.
     """
 
-    __slots__ = ("epoch", "journal", "received_at", "source", "start", "tick_size")
+    __slots__ = ("_tick_size", "epoch", "journal", "received_at", "source", "start")
 
     def __init__(self, source: Source, book: Book, tick_size: Decimal | None, start: int) -> None:
-        self.source = source
+        self.source: Source | None = source
         self.received_at = book.received_at
         self.epoch = book.epoch
-        self.tick_size = tick_size if book.tick_size is None else book.tick_size
+        self._tick_size = tick_size if book.tick_size is None else book.tick_size
         self.start = start
         self.journal: Journal | None = None
+
+    @property
+    def tick_size(self) -> Decimal | None:
+        """The one that was told last."""
+        return self._tick_size if self.journal is None else self.journal.tick_size
 
 
 class Log:
@@ -160,11 +164,11 @@ class Past:
             if not isinstance(book, Book):
                 return None
             book = attrs.evolve(book, received_at=page.received_at, epoch=page.epoch)
-            page.source = book
             page.journal = Journal(book, page.tick_size)
+            page.source = None
         return page.journal
 
-    def _read(self, source: Source) -> Event | None:
+    def _read(self, source: Source | None) -> Event | None:
         return self._decoder.decode_object(source, 0.0, 0) if isinstance(source, bytes) else source
 
     def fold(self, asset_id: str) -> Book | None:
@@ -178,7 +182,6 @@ class Past:
             journal = self._entered(asset_id)
             if journal is not None:
                 journal.rebase(event)
-                self._log_of[asset_id].pages[asset_id].tick_size = journal.tick_size
 
     def tokens_of(self, event: MarketResolved) -> list[str]:
         """Return the tokens with a book that a settled market had."""

@@ -33,6 +33,15 @@ def change(price: int, size: int, side: str = "BUY") -> LevelChange:
     return LevelChange(asset_id="1", price=Decimal(price) / 100, size=Decimal(size), side=side)
 
 
+FINER = TickSizeChange(
+    market="0xabc",
+    asset_id="1",
+    timestamp=None,
+    old_tick_size=Decimal("0.01"),
+    new_tick_size=Decimal("0.001"),
+)
+
+
 def other(item: LevelChange) -> LevelChange:
     """Return a change of another token, as most messages have one."""
     return attrs.evolve(item, asset_id="2")
@@ -90,15 +99,7 @@ def test_resolved_market_has_an_empty_book() -> None:
 
 def test_finer_tick_is_in_the_book_of_whoever_joins() -> None:
     journal = Journal(opening())
-    journal.rebase(
-        TickSizeChange(
-            market="0xabc",
-            asset_id="1",
-            timestamp=None,
-            old_tick_size=Decimal("0.01"),
-            new_tick_size=Decimal("0.001"),
-        )
-    )
+    journal.rebase(FINER)
     folded = journal.fold()
     assert folded is not None
     assert folded.tick_size == Decimal("0.001")
@@ -117,15 +118,7 @@ def test_what_could_not_be_folded_still_knows_the_tick_size() -> None:
     journal = Journal(opening())
     journal.changes.append(change(40, 1, "?"))
     assert journal.fold() is None
-    journal.rebase(
-        TickSizeChange(
-            market="0xabc",
-            asset_id="1",
-            timestamp=None,
-            old_tick_size=Decimal("0.01"),
-            new_tick_size=Decimal("0.001"),
-        )
-    )
+    journal.rebase(FINER)
     assert journal.fold() is None
     later = Book(market="0xabc", asset_id="1", timestamp=None, bids=(), asks=())
     assert Journal(later, journal.tick_size).tick_size == Decimal("0.001")
