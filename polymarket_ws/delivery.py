@@ -12,14 +12,13 @@ so an interrupt between the two neither loses an event nor hands it over twice.
 Locks: one ``RLock`` a mailbox, held for a few instructions, never while another lock is
 taken or user code runs. It is used through ``with`` and not through a ``Condition``: that
 one's own ``__enter__`` and ``wait`` are Python, where an interrupt can strike while the
-lock is held, and it would stay so for ever. The consumer waits at a ``SimpleQueue``, which
-a signal handler or a finalizer may fill at any moment.
+lock is held, and it would stay so for ever. The consumer waits at a ``Bell``, which a signal
+handler or a finalizer may ring at any moment.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import threading
 from bisect import bisect_right
 from collections import Counter
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
+from polymarket_ws.bell import Bell
 from polymarket_ws.errors import PolymarketWSError, SlowConsumer, UsageError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Dropped, Lifecycle
@@ -171,7 +171,7 @@ class Mailbox:
         self._lock = threading.RLock()
         # Made by the first who waits: a program that patches itself for gevent after it made a
         # client would else wait at a bell that stops every greenlet.
-        self._bell: queue.SimpleQueue[None] | None = None
+        self._bell: Bell | None = None
         self._waiting = False
         self._row = _Row([], [0], 0)
         self._shed_upto = 0
@@ -272,7 +272,7 @@ class Mailbox:
         """Have the consumer look again. It looks before its first wait, so nobody is missed."""
         bell = self._bell
         if bell is not None:
-            bell.put(None)
+            bell.ring()
 
     def measure(self) -> None:
         """Look what is held: the consumer has read on since the last time."""
@@ -312,7 +312,7 @@ class Mailbox:
         """
         bell = self._bell
         if bell is None:
-            bell = self._bell = queue.SimpleQueue()
+            bell = self._bell = Bell()
         while True:
             remaining = None if deadline.at is None else deadline.remaining()
             # Before the row: a put that comes after this look is not the end's business.
@@ -323,7 +323,7 @@ class Mailbox:
                 hand = self._next_hand()
                 if hand is not None:
                     return hand
-                # A ring that nobody waits for would stay: one for each poll that found nothing.
+                # Who only polls does not wait, so that nobody need ring.
                 if error is None and remaining != 0.0:
                     self._waiting = True
             if error is not None:
@@ -332,10 +332,7 @@ class Mailbox:
             if remaining == 0.0:
                 raise TimeoutError("no event within the time given")
             limit = SLICE_SECONDS if remaining is None else min(remaining, SLICE_SECONDS)
-            try:
-                bell.get(timeout=limit)
-            except queue.Empty:
-                continue
+            bell.wait(limit)
 
     def _next_hand(self) -> Hand | None:
         read = self.hand

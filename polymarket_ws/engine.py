@@ -13,7 +13,6 @@ a signal handler or a finalizer.
 from __future__ import annotations
 
 import os
-import queue
 import random
 import threading
 import warnings
@@ -23,6 +22,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from polymarket_ws.bell import Bell
 from polymarket_ws.budget import Budget
 from polymarket_ws.credentials import Credentials
 from polymarket_ws.delivery import SLICE_SECONDS, Delivery, Mailbox, Unread
@@ -80,7 +80,7 @@ class Engine:
         self._settings = settings
         self.lock = threading.RLock()
         # A dictionary: adding and taking out are one step each, whoever else does so.
-        self._bells: dict[queue.SimpleQueue[None], None] = {}
+        self._bells: dict[Bell, None] = {}
         self._opener = Opener(
             ssl_context=settings.ssl_context,
             proxy=settings.proxy,
@@ -398,7 +398,7 @@ class Engine:
     def _notify(self) -> None:
         """Have everybody who waits look again. From any thread, signal handler or finalizer."""
         for bell in tuple(self._bells):
-            bell.put(None)
+            bell.ring()
 
     def fail(self, error: BaseException) -> None:
         """Note what ended a connection or the client; ``run()`` raises it."""
@@ -419,7 +419,7 @@ class Engine:
 
     def wait_until(self, reached: Callable[[], bool], deadline: Deadline) -> bool:
         """Wait until ``reached`` is true after a change of state; False at the deadline."""
-        bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        bell = Bell()
         try:
             self._bells[bell] = None
             while not reached():
@@ -428,14 +428,7 @@ class Engine:
                 remaining = deadline.remaining()
                 if remaining == 0.0:
                     return False
-                try:
-                    bell.get(
-                        timeout=SLICE_SECONDS
-                        if remaining is None
-                        else min(remaining, SLICE_SECONDS)
-                    )
-                except queue.Empty:
-                    continue
+                bell.wait(SLICE_SECONDS if remaining is None else min(remaining, SLICE_SECONDS))
             return True
         finally:
             self._bells.pop(bell, None)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import queue
 import sys
 import threading
 import time
@@ -11,6 +10,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from polymarket_ws import delivery
+from polymarket_ws.bell import Bell
 from polymarket_ws.delivery import Delivery, Mailbox, Unread
 from polymarket_ws.errors import ClientForked, ConnectionFailed, SlowConsumer, UsageError
 from polymarket_ws.events.event import Event
@@ -103,7 +104,7 @@ def test_polling_leaves_nothing_behind(seconds: Callable[[float], float]) -> Non
         assert take(mailbox) == []
         put(mailbox, number)
         assert take(mailbox) == trades(number)
-    assert mailbox._bell.empty()
+    assert not mailbox._bell.wait(0.0)
     threading.Timer(0.05, put, [mailbox, 100]).start()
     assert mailbox.refill(Deadline(seconds(5))) is not None
 
@@ -354,15 +355,19 @@ def test_forked_copy_that_waits_is_woken(seconds: Callable[[float], float]) -> N
 
 
 def test_bell_is_made_by_the_first_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    # By then gevent may have put its own queue in the place of the one of C.
-    class Patched(queue.SimpleQueue):  # type: ignore[type-arg]
-        pass
-
+    # By then gevent may have put its own lock in the place of Python's.
     mailbox = Mailbox(Delivery())
     put(mailbox, 1)
-    monkeypatch.setattr(queue, "SimpleQueue", Patched)
+    made: list[Bell] = []
+
+    class Patched(Bell):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(delivery, "Bell", Patched)
     assert take(mailbox)
-    assert isinstance(mailbox._bell, Patched)
+    assert [mailbox._bell] == made
 
 
 # Against a naive model.

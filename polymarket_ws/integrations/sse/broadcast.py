@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from typing import Final
 
 import attrs
 
+from polymarket_ws.bell import Bell
 from polymarket_ws.client import Client
 from polymarket_ws.errors import AuthenticationFailed, PolymarketWSError
 from polymarket_ws.events.event import Event
@@ -129,7 +129,7 @@ class Broadcast:
         self._markets_reader: Reader | None = None
         self._account_reader: Reader | None = None
         self._clock: threading.Thread | None = None
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._bell = Bell()
         self._next_flush = 0.0
         self.closed = False
 
@@ -192,7 +192,7 @@ class Broadcast:
                     self._leaving[board] = now + self._limits.grace
             if browser.user and not any(other.user for other in self._browsers):
                 self._account_leaves = now + self._limits.grace
-            self._bell.put(None)
+            self._bell.ring()
 
     def read(self, browser: Browser) -> bytes:
         """Return what a browser has not got yet; empty when there is nothing."""
@@ -349,7 +349,7 @@ class Broadcast:
 
     def _touch(self, board: Board) -> None:
         if not self._dirty:
-            self._bell.put(None)
+            self._bell.ring()
         self._dirty[board] = None
 
     def _flush(self) -> None:
@@ -499,10 +499,7 @@ class Broadcast:
                 if wait is None:
                     self._clock = None
                     return
-            try:
-                self._bell.get(timeout=wait)
-            except queue.Empty:
-                continue
+            self._bell.wait(wait)
 
     def _tick(self, now: float) -> float | None:
         """Do what is due; return the seconds until the next time, ``None`` for never."""
@@ -570,7 +567,7 @@ class Broadcast:
         for reader in readers:
             if reader is not None:
                 reader.close()
-        self._bell.put(None)
+        self._bell.ring()
         if clock is not None:
             clock.join(max(0.0, deadline - time.monotonic()))
         ends = [

@@ -7,10 +7,9 @@ there.
 
 from __future__ import annotations
 
-import functools
-import queue
 from collections.abc import Callable, Sequence
 
+from polymarket_ws.bell import Bell
 from polymarket_ws.integrations.sse.board import Board
 from polymarket_ws.integrations.sse.ring import Ring
 
@@ -46,9 +45,8 @@ class Browser:
         self.read: dict[Ring, int] = {}
         #: What is said at the end of the response; set once, by whoever ends it.
         self.farewell: bytes | None = None
-        # Looked up when it is made: gevent may have replaced the class since the import.
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._ring = functools.partial(self._bell.put, None) if ring is None else ring
+        self._bell = Bell()
+        self._ring = self._bell.ring if ring is None else ring
         self._rung = False
 
     def wake(self) -> None:
@@ -60,9 +58,7 @@ class Browser:
 
     def wait(self, timeout: float) -> bool:
         """Wait until woken; False after ``timeout`` seconds."""
-        try:
-            self._bell.get(timeout=timeout)
-        except queue.Empty:
+        if not self._bell.wait(timeout):
             return False
         self.heard()
         return True
