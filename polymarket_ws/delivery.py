@@ -195,16 +195,7 @@ class Mailbox:
     def put(self, events: Sequence[Event], sizes: Sequence[int]) -> int:
         """Append events with their wire bytes. Never waits for the consumer.
 
-        Returns:
-            How many events were dropped to make room, here or in another mailbox.
-        """
-        dropped = self.add(events, sizes)
-        if self.budget is not None:
-            dropped += self.budget.relieve()
-        return dropped
-
-    def add(self, events: Sequence[Event], sizes: Sequence[int]) -> int:
-        """Append like ``put``, but leave it to the caller to relieve the budget.
+        To relieve the budget is the caller's: once for several mailboxes.
 
         Returns:
             How many events were dropped to make room here.
@@ -584,6 +575,6 @@ class Mailbox:
 class Unread(Mailbox):
     """The mailbox of a consumer that wishes for observers and reads nothing itself."""
 
-    def add(self, events: Sequence[Event], sizes: Sequence[int]) -> int:  # noqa: ARG002
+    def put(self, events: Sequence[Event], sizes: Sequence[int]) -> int:  # noqa: ARG002
         """Forget them."""
         return 0

@@ -517,7 +517,7 @@ class Router:
                 budget = mailbox.budget
                 events += len(sizes)
                 size += sum(sizes)
-            self.dropped += mailbox.add(lane.pending, sizes)
+            self.dropped += mailbox.put(lane.pending, sizes)
             lane.pending.clear()
             sizes.clear()
         self._queued.clear()

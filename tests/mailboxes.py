@@ -25,7 +25,9 @@ def trades(*numbers: int) -> list[Event]:
 
 
 def put(mailbox: Mailbox, *numbers: int, size: int = 1) -> int:
-    return mailbox.put(trades(*numbers), [size] * len(numbers))
+    """Put trades, and relieve the budget as a router does. Returns how many were dropped."""
+    dropped = mailbox.put(trades(*numbers), [size] * len(numbers))
+    return dropped if mailbox.budget is None else dropped + mailbox.budget.relieve()
 
 
 def take(mailbox: Mailbox, most: int = sys.maxsize) -> list[Event]:
