@@ -411,7 +411,8 @@ class Router:
         if asset_id in self._bookless:
             self._give_changes(asset_id)
         way = self._ways.get(asset_id)
-        if way is not None and self.decoded >= _BOOK_KINDS:
+        # A broken book may name no token at all, which is the key of those who want everything.
+        if way is not None and asset_id != EVERYWHERE and self.decoded >= _BOOK_KINDS:
             way.log = self._past.note_book(source, event)
 
     def _forgotten(self, asset_id: str) -> None:

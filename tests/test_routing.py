@@ -1082,6 +1082,15 @@ def test_each_is_told_of_its_own_assets(bench: Bench) -> None:
     assert bench.read(bench.observers) == [attrs.evolve(event, asset_ids=(YES, NO, DOWN))]
 
 
+def test_a_book_of_no_token_is_not_kept(bench: Bench) -> None:
+    # The empty string is the key of those who want what belongs to no token.
+    bench.join(YES)
+    markets = bench.join(EVERYWHERE, kinds=frozenset({NewMarket}))
+    bench.route(attrs.evolve(book(YES), asset_id=""))
+    assert not any(isinstance(event, Book) for event in bench.read(markets))
+    assert not bench.router._past._log_of
+
+
 def test_the_whole_connection_concerns_all_of_ones_assets(bench: Bench) -> None:
     both, markets = bench.join(NO, YES), bench.join(EVERYWHERE, kinds=frozenset({NewMarket}))
     bench.read(bench.observers)
