@@ -92,7 +92,7 @@ def test_current_polymarket_is_that_of_the_application(exchange: Exchange) -> No
             assert stream.get(timeout=scaled(10)).market == info.condition_id
         with pytest.raises(LookupFailed, match="no market"):
             current_polymarket.lookup("no-such-market")
-    assert extension.close(app)
+    assert extension.close(app, timeout=scaled(5))
     assert client.closed
 
 
@@ -403,7 +403,7 @@ def test_a_head_request_is_answered_and_costs_nothing(exchange: Exchange) -> Non
     assert http.head("/polymarket/events?market=no-such-market").status_code == 404
     assert http.get("/polymarket/health").get_json()["browsers"] == 0
     assert exchange.connections == ()
-    assert extension.close(app)
+    assert extension.close(app, timeout=scaled(5))
 
 
 # -- the command, and the development server -------------------------------------------------------
