@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    with Exchange(rate=None, markets=3) as exchange:
+    # A port of its own, also while it is down: one that the system chose may be given away then.
+    with Exchange(port=unused_port(), rate=None, markets=3) as exchange:
         yield exchange
 
 

@@ -22,11 +22,13 @@ from polymarket_ws.integrations.sse.browser import Browser
 from polymarket_ws.simulator import Exchange
 from tests.conftest import scaled
 from tests.integrations.event_stream import Message, Parser
+from tests.ports import unused_port
 
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    with Exchange(rate=None, markets=4) as exchange:
+    # A port of its own, also while it is down: one that the system chose may be given away then.
+    with Exchange(port=unused_port(), rate=None, markets=4) as exchange:
         yield exchange
 
 
