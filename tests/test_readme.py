@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from polymarket_ws.simulator import Exchange
-from tests.cli.shell import run, started
+from tests.cli.shell import lines_once_live, run, started
 from tests.conftest import scaled
 from tests.integrations.event_stream import Tab
 from tests.production import Production, as_production, interrupt
@@ -186,7 +186,7 @@ def test_main_command_without_a_terminal_prints_lines_until_interrupted() -> Non
     assert (program, arguments) == (".venv/bin/polymarket-ws", ["watch", "--demo"])
     with started(*arguments) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(2)]
+        lines = lines_once_live(process, 2)
         assert interrupt(process)[1] == ""
     assert process.returncode == 130
     for line in lines:

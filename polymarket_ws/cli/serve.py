@@ -7,6 +7,8 @@ import hmac
 import ipaddress
 import secrets
 import socket
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +38,10 @@ __all__ = ["serve"]
 
 #: Of the two seconds in which Ctrl-C ends everything; the exchange of --demo has the rest.
 _CLOSE_SECONDS: Final = 1.0
+
+#: So long the responses have to say so to their browsers, once they are told to end. As a rule it
+#: takes milliseconds; a browser that does not read never hears it.
+_FAREWELL_SECONDS: Final = 0.75
 
 #: Looks for its end this often, in seconds, as socketserver does.
 _POLL_SECONDS: Final = 0.25
@@ -155,13 +161,32 @@ def _serve(
 ) -> None:
     from werkzeug.serving import WSGIRequestHandler, make_server
 
+    # The threads that answer. Each comes and goes by itself, in one instruction.
+    answering: dict[threading.Thread, None] = {}
+
     class Quiet(WSGIRequestHandler):
         def log_request(self, code: object = "-", size: object = "-") -> None:
             """Say nothing: a line for each request would hide what goes wrong."""
 
+        def run_wsgi(self) -> None:
+            # Not all of a connection: a browser may open one, and ask for nothing.
+            thread = threading.current_thread()
+            answering[thread] = None
+            try:
+                super().run_wsgi()
+            finally:
+                del answering[thread]
+
+    def wait_for_the_last() -> None:
+        deadline = time.monotonic() + _FAREWELL_SECONDS
+        for thread in list(answering):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
     port = int(listener.getsockname()[1])
     key = None if shown.credentials is None else secrets.token_urlsafe(18)
     app = _application(extension, shown, key, port, guarded=_is_loopback(host))
+    # Threads of the server end with the process: without this, in the middle of a farewell.
+    stack.callback(wait_for_the_last)
     stack.callback(extension.close, app, timeout=_CLOSE_SECONDS)
     server = make_server(
         host, port, app, threaded=True, request_handler=Quiet, fd=listener.fileno()

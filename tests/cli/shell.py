@@ -52,3 +52,15 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         finally:
             alarm.cancel()
             process.kill()
+
+
+def lines_once_live(process: subprocess.Popen[str], count: int) -> list[str]:
+    """Return so many lines of ``watch``, from the first that does not tell of the connecting.
+
+    The very first is there after half a second, connected or not.
+    """
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    while line[8:].split()[:1] == ["connecting"]:
+        line = process.stdout.readline()
+    return [line, *(process.stdout.readline() for _ in range(count - 1))]

@@ -125,7 +125,7 @@ def test_new_market_needs_no_name(exchange: Exchange) -> None:
     }
     with started("stream", "--events", "new_market", "--url", exchange.url) as process:
         assert process.stdout is not None
-        assert exchange.wait_for(lambda: exchange.received, scaled(5))
+        assert exchange.wait_for(lambda: exchange.received, scaled(20))
         exchange.broadcast(json.dumps(market))
         assert json.loads(process.stdout.readline())["question"] == "Is it new?"
     assert json.loads(exchange.received[0][1])["custom_feature_enabled"] is True
@@ -353,7 +353,11 @@ def test_user_stream_is_of_the_named_markets_only(exchange: Exchange, kind: str)
         environment=key_of(exchange),
     )
     assert {event["market"] for event in parsed(done)} == {wanted.condition_id}
-    assert other.condition_id in {order.market for order in exchange.account.orders.values()}
+    # Chance chooses the market of an order; the account goes on with nobody connected.
+    assert exchange.wait_for(
+        lambda: other.condition_id in {order.market for order in exchange.account.orders.values()},
+        scaled(10),
+    )
 
 
 def test_credentials_that_are_refused_are_one_line(exchange: Exchange) -> None:

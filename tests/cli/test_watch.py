@@ -15,6 +15,7 @@ import pytest
 
 from polymarket_ws.simulator import Refuse
 from polymarket_ws.simulator.exchange import Exchange
+from tests.cli.shell import lines_once_live
 from tests.cli.watching.emulator import Emulator
 
 if sys.platform != "win32":
@@ -279,11 +280,7 @@ def test_screen_follows_the_size_of_the_terminal(
 ) -> None:
     screen = opened("--url", exchange.url, *slugs(exchange))
     screen.wait_for(is_live, seconds(20))
-    # Let the frame be finished, so that the emulator is not resized in the middle of one.
     for width, height in ((120, 40), (44, 12), (80, 24)):
-        exchange.wait_for(lambda: False, timeout=0.3)
-        while screen.read(0.02):
-            continue
         screen.emulator.resize(width, height)
         before = screen.emulator.cleared
         screen.resize(width, height)
@@ -395,12 +392,17 @@ def piped(*arguments: str, **extra: str) -> Iterator[subprocess.Popen[str]]:
 def test_pipe_gets_a_plain_line_a_second(
     exchange: Exchange, seconds: Callable[[float], float]
 ) -> None:
+    began = time.monotonic()
     with piped("--url", exchange.url, *slugs(exchange), FORCE_COLOR="1") as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        # The first line comes early, and may tell more of the connecting than of the market.
-        rates = [float(line.split()[2].replace(",", "")) for line in lines[1:]]
-        assert all(20 < rate < 300 for rate in rates), rates
+        lines = lines_once_live(process, 3)
+        # It is a mean over two seconds. One in which either side was held up has less, and the
+        # one after that more.
+        while not 20 < float(lines[-1].split()[2].replace(",", "")) < 300:
+            assert len(lines) < 20, lines
+            lines.append(process.stdout.readline())
+        # No less lies between two of them. More does on a loaded machine.
+        assert time.monotonic() - began > len(lines) - 1
         if os.name == "nt":
             return
         process.send_signal(signal.SIGINT)
@@ -412,8 +414,6 @@ def test_pipe_gets_a_plain_line_a_second(
         assert re.match(r"\d\d:\d\d:\d\d  live  [\d,.]+ msg/s  lag .*  nothing missed \| ", line)
         assert line.count(" | ") == 3
         assert exchange.markets[0].question[:20] in line
-    times = [line[:8] for line in lines]
-    assert times == sorted(set(times))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
@@ -538,6 +538,9 @@ def test_gap_of_the_user_is_recovered_and_marked(
     environment["POLYMARKET_ADDRESS"] = str(credentials.address)
     screen = opened("--user", slugs(exchange)[0], "--url", exchange.url, **environment)
     screen.wait_for(lambda shown: "● live" in shown.text, seconds(20))
+    assert exchange.wait_for(
+        lambda: any(connection.subscribed for connection in exchange.connections), seconds(20)
+    )
     exchange.account.place(token, "BUY", "0.01", 50)  # far from everybody
     screen.wait_for(lambda shown: "placed" in shown.text, seconds(20))
     # Nobody is there when it happens, however quick the client is.
@@ -590,14 +593,17 @@ def test_demo_of_the_user_in_a_pipe_is_lines_until_interrupted(
 ) -> None:
     with piped("--user", "--demo") as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(4)]
+        lines = lines_once_live(process, 2)
+        # It trades now and then.
+        while " | order " not in lines[-1]:
+            assert len(lines) < 30, lines
+            lines.append(process.stdout.readline())
         process.send_signal(signal.SIGINT)
         assert process.wait(seconds(10)) == 130
         assert process.stderr is not None
         assert process.stderr.read() == ""
     for line in lines:
         assert re.match(r"\d\d:\d\d:\d\d  live  \d+ open  \d+ filled  \d+ cancelled  lag ", line)
-    assert " | order " in lines[-1]
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,11 @@ def test_commands_run_and_print_what_the_page_says(
             assert commands, f"{page.name}:{block.line} has no line that begins with $"
             script = "\n".join(line for line in commands if not line.startswith("pip install"))
             # As on a terminal: what is said on stderr is seen where it is said.
-            script = re.sub(r"(?<=TERM )\d+", lambda told: f"{scaled(float(told[0])):g}", script)
+            script = re.sub(
+                r"(?<=TERM )\d+|(?<=--max-time )\d+",
+                lambda told: f"{scaled(float(told[0])):g}",
+                script,
+            )
             script = f"exec 2>&1\n{script.replace(_PORT, port)}"
             code, last, _ = run(["sh", "-ec", script], folder, environment)
             assert code == 0, f"{page.name}:{block.line}:\n{last}"

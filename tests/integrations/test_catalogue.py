@@ -8,11 +8,13 @@ import pytest
 from polymarket_ws import Endpoints, LookupFailed, MarketInfo, lookup
 from polymarket_ws.integrations.catalogue import Catalogue, NotShown
 from polymarket_ws.simulator import Exchange
+from tests.ports import unused_port
 
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    with Exchange(rate=None, markets=2) as exchange:
+    # A port of its own, also while it is down: one that the system chose may be given away then.
+    with Exchange(port=unused_port(), rate=None, markets=2) as exchange:
         yield exchange
 
 

@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    with Exchange(rate=None, markets=3) as exchange:
+    # A port of its own, also while it is down: one that the system chose may be given away then.
+    with Exchange(port=unused_port(), rate=None, markets=3) as exchange:
         yield exchange
 
 
@@ -92,7 +93,7 @@ def test_current_polymarket_is_that_of_the_application(exchange: Exchange) -> No
             assert stream.get(timeout=scaled(10)).market == info.condition_id
         with pytest.raises(LookupFailed, match="no market"):
             current_polymarket.lookup("no-such-market")
-    assert extension.close(app)
+    assert extension.close(app, timeout=scaled(5))
     assert client.closed
 
 
@@ -403,7 +404,7 @@ def test_a_head_request_is_answered_and_costs_nothing(exchange: Exchange) -> Non
     assert http.head("/polymarket/events?market=no-such-market").status_code == 404
     assert http.get("/polymarket/health").get_json()["browsers"] == 0
     assert exchange.connections == ()
-    assert extension.close(app)
+    assert extension.close(app, timeout=scaled(5))
 
 
 # -- the command, and the development server -------------------------------------------------------

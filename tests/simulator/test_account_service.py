@@ -68,7 +68,7 @@ def test_closing_ends_a_hanging_answer() -> None:
         asking = threading.Thread(target=ask)
         asking.start()
         asking.join(0.1)
-        assert exchange.close()
+        assert exchange.close(timeout=scaled(2))
         assert failed.wait(scaled(5))
         asking.join()
 

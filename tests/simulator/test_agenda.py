@@ -15,7 +15,8 @@ def test_things_are_done_in_the_order_of_their_time() -> None:
     agenda = Agenda()
     agenda.open()
     done: queue.Queue[str] = queue.Queue()
-    agenda.add(0.1, lambda: done.put("late"))
+    # Not due before the next one is there, however late that is.
+    agenda.add(scaled(0.5), lambda: done.put("late"))
     agenda.add(0.0, lambda: done.put("early"))
     assert [done.get(timeout=scaled(5)) for _ in range(2)] == ["early", "late"]
     assert agenda.close(scaled(5))
@@ -34,9 +35,10 @@ def test_what_is_cleared_is_not_done() -> None:
     agenda = Agenda()
     agenda.open()
     done: queue.Queue[str] = queue.Queue()
-    agenda.add(0.05, lambda: done.put("never"))
+    # Not due before it is cleared, and before what comes instead.
+    agenda.add(scaled(0.4), lambda: done.put("never"))
     agenda.clear()
-    agenda.add(0.1, lambda: done.put("this"))
+    agenda.add(scaled(0.5), lambda: done.put("this"))
     assert done.get(timeout=scaled(5)) == "this"
     assert agenda.close(scaled(5))
 

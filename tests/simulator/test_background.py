@@ -51,18 +51,23 @@ def test_a_connection_that_never_says_anything_ends_too() -> None:
 
 
 def test_a_text_ping_keeps_a_connection() -> None:
-    with Exchange(rate=None, idle_seconds=scaled(0.4)) as exchange:
+    idle = scaled(1.0)
+    with Exchange(rate=None, idle_seconds=idle) as exchange:
         with subscribed(exchange, ["1"]) as client:
             text(client)
-            deadline = time.monotonic() + scaled(1.0)
-            while time.monotonic() < deadline:
-                assert until_pong(client) == []
-                assert not exchange.wait_for(lambda: not exchange.connections, scaled(0.1))
+            assert not exchange.wait_for(lambda: not exchange.connections, scaled(0.3))
+            # From here on, and not from what came before.
+            started = time.monotonic()
+            assert until_pong(client) == []
+            with pytest.raises(ConnectionClosed):
+                text(client)
+            assert time.monotonic() - started >= idle
 
 
 def test_messages_of_the_exchange_keep_a_connection() -> None:
-    with Exchange(rate=50, idle_seconds=scaled(0.4)) as exchange, subscribed(exchange) as client:
-        deadline = time.monotonic() + scaled(1.0)
+    # Half as long again as it would last by itself, and as a test may be held up in between.
+    with Exchange(rate=50, idle_seconds=scaled(1.0)) as exchange, subscribed(exchange) as client:
+        deadline = time.monotonic() + scaled(1.5)
         while time.monotonic() < deadline:
             text(client)
 

@@ -47,7 +47,7 @@ def test_a_client_that_leaves_before_it_asks_is_no_error(caplog: pytest.LogCaptu
             # They came in before this one, in their turn.
             with joined(exchange):
                 assert exchange.wait_for(lambda: exchange.connections, scaled(5))
-            assert exchange.close()
+            assert exchange.close(timeout=scaled(2))
     assert "Traceback" not in caplog.text
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 

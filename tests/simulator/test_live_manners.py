@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from websockets.exceptions import InvalidStatus
 
 from polymarket_ws import Client, Endpoints, Market
 from polymarket_ws.simulator import Exchange
@@ -176,21 +176,23 @@ def test_the_tick_changes_when_the_price_passes_96_or_4_cents(price: str) -> Non
 
 
 def test_the_showcase_shows_all_that_is_rare_and_clients_without_markets_are_closed() -> None:
-    with Exchange(rate=500, showcase=1.0) as exchange:
+    with Exchange(rate=None, seed=1, showcase=1.0) as exchange:
         first, leaving = exchange.markets
         with (
             subscribed(exchange, custom_feature_enabled=True) as watching,
             subscribed(exchange, leaving.asset_ids, custom_feature_enabled=True) as ending,
         ):
+            # Both are there before anything happens.
+            assert value(watching)
+            assert value(ending)
+            # The scenes of one period, in steps of 20 ms.
+            exchange.step(45)
             texts, closed = to_the_end(ending)
             told = [message for received in texts for message in objects(received)]
             assert closed.rcvd is not None
             assert closed.rcvd.code == 1000
-            seen = Counter[str]()
-            while seen["market_resolved"] < 1:
-                for message in objects(text(watching)):
-                    seen[message["event_type"]] += 1
-            assert set(seen) == {
+            heard = [message for received in until_pong(watching) for message in objects(received)]
+            assert {message["event_type"] for message in heard} == {
                 "book",
                 "price_change",
                 "last_trade_price",
@@ -223,16 +225,25 @@ def test_settled_tokens_are_left_out_of_a_dump_and_do_not_end_a_connection() -> 
 
 
 def test_more_connections_than_allowed_are_answered_429() -> None:
-    with Exchange(rate=None, upgrades_per_second=3) as exchange, contextlib.ExitStack() as stack:
-        # All asked for at once: one after the other might take the second that counts.
-        for client in [stack.enter_context(line(exchange.url)) for _ in range(3)]:
-            assert head(client).startswith(b"HTTP/1.1 101 ")
-        with pytest.raises(InvalidStatus) as caught:
-            stack.enter_context(joined(exchange))
-        response = caught.value.response
-        assert response.status_code == 429
-        assert int(response.headers["Retry-After"]) >= 1
-        assert "error" in json.loads(response.body or b"")
+    with Exchange(rate=None, upgrades_per_second=3) as exchange:
+        refused: list[tuple[bytes, bytes]] = []
+        accepted = 0
+        # Again, where they did not all come within the second that counts.
+        while not refused:
+            assert accepted < 100
+            with contextlib.ExitStack() as stack:
+                # All asked for at once: one after the other might take that second.
+                for client in [stack.enter_context(line(exchange.url)) for _ in range(4)]:
+                    answer = head(client)
+                    if answer.startswith(b"HTTP/1.1 101 "):
+                        accepted += 1
+                    else:
+                        refused.append((answer, client.recv(4096)))
+        assert accepted >= 3
+        for answer, body in refused:
+            assert answer.startswith(b"HTTP/1.1 429 ")
+            assert re.search(rb"\r\nRetry-After: [1-9]", answer)
+            assert "error" in json.loads(body)
         # Look-ups are not connections.
         assert get(exchange, "/markets")[0] == 200
 

@@ -8,6 +8,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from polymarket_ws.simulator import Exchange
+from tests.conftest import scaled
 from tests.simulator.clients import joined, subscribed, text, tokens, until_pong, value
 
 
@@ -226,7 +227,7 @@ def test_an_asset_is_told_to_its_subscribers_only_whatever_came_and_went() -> No
                 exchange.market(1).place("Yes", "BUY", "0.01", 40)
                 assert len(until_pong(one)) == 1
                 assert len(until_pong(other)) == 1
-            assert exchange.wait_for(lambda: len(exchange.connections) == 1)
+            assert exchange.wait_for(lambda: len(exchange.connections) == 1, scaled(5))
             exchange.market(0).place("Yes", "BUY", "0.01", 40)
             exchange.market(1).place("Yes", "BUY", "0.01", 40)
             assert len(until_pong(one)) == 1

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.conftest import scaled
+
 ROOT = Path(__file__).resolve().parents[2]
 
 TESTS = """
@@ -44,6 +46,8 @@ def test_the_fixture_gives_an_exchange_for_the_time_of_a_test(tmp_path: Path) ->
     command += ["-p", "no:cacheprovider", str(tmp_path)]
     if not is_installed():
         command += ["-p", "polymarket_ws.simulator.pytest_plugin"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "3 passed" in run.stdout

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from polymarket_ws import simulator
+from tests.conftest import scaled
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +18,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=scaled(60),
         check=False,
     )
 

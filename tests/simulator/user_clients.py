@@ -31,7 +31,7 @@ def user(exchange: Exchange, **fields: object) -> Iterator[ClientConnection]:
     with joined_user(exchange) as client:
         heard = len(exchange.received)
         client.send(json.dumps({"type": "user", "auth": auth(exchange), **fields}))
-        assert exchange.wait_for(lambda: len(exchange.received) > heard)
+        assert exchange.wait_for(lambda: len(exchange.received) > heard, scaled(5))
         yield client
 
 

@@ -19,11 +19,17 @@ class Emulator:
         self.before = ""  # what was written outside of the alternate screen
         self._rest = ""
         self.resize(width, height)
+        self._outdated = False
 
     def resize(self, width: int, height: int) -> None:
+        """Be of another size: what is drawn for the old one goes nowhere, until all is cleared.
+
+        A frame may be under way, and another be drawn before the program hears of the new size.
+        """
         self.width, self.height = width, height
         self._cells = [[" "] * width for _ in range(height)]
         self._row = self._column = 0
+        self._outdated = True
 
     @property
     def lines(self) -> list[str]:
@@ -55,6 +61,8 @@ class Emulator:
             self.before += char
             return
         assert char.isprintable(), repr(char)
+        if self._outdated:
+            return
         cells = cell_len(char)
         assert self._row < self.height, "a line below the screen"
         assert self._column + cells <= self.width, f"beyond the edge: {self.lines[self._row]}"
@@ -83,11 +91,14 @@ class Emulator:
             self._row, self._column = int(row or 1) - 1, int(column or 1) - 1
         elif final == "K":
             assert numbers in ("", "0")
+            if self._outdated:
+                return
             assert self._column < self.width, "erases the last cell"
             self._cells[self._row][self._column :] = [" "] * (self.width - self._column)
         elif final == "J":
             assert numbers == "2"
             self.cleared += 1
+            self._outdated = False
             self._cells = [[" "] * self.width for _ in range(self.height)]
         else:
             raise AssertionError(f"unknown sequence {numbers}{final}")

@@ -32,6 +32,8 @@ def chromium() -> Iterator[Any]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
         pytest.skip("there is no Chromium")
+    # What is expected is waited for, by default five seconds however slow the machine is.
+    sync_api.expect.set_options(timeout=scaled(20.0) * 1000)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
         yield browser

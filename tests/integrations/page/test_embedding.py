@@ -11,6 +11,7 @@ import pytest
 
 from polymarket_ws.integrations.flask import PolymarketWS
 from polymarket_ws.simulator import Exchange
+from tests.conftest import scaled
 
 flask = pytest.importorskip("flask")
 serving = pytest.importorskip("werkzeug.serving")
@@ -81,11 +82,11 @@ def test_one_script_tag_shows_a_market_on_a_site_that_is_allowed(
                     page.goto("about:blank")
                 else:
                     page = chromium.new_page()
-                    blocked: list[str] = []
-                    page.on("console", lambda message: blocked.append(message.text))
-                    page.goto(address)
-                    page.wait_for_load_state("networkidle")
-                    assert "blocked by CORS policy" in blocked[0]
+                    with page.expect_console_message(
+                        lambda message: "blocked by CORS policy" in message.text,
+                        timeout=scaled(20.0) * 1000,
+                    ):
+                        page.goto(address, timeout=scaled(20.0) * 1000)
                     assert not page.evaluate("Boolean(customElements.get('polymarket-market'))")
                     page.context.close()
             polymarket.close(live)

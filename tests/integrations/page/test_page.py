@@ -16,6 +16,7 @@ import pytest
 from polymarket_ws.simulator import Exchange
 from tests.conftest import scaled
 from tests.integrations.page.site import Site
+from tests.ports import unused_port
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -26,9 +27,15 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
 
-def expect(locator: Any) -> Any:
-    sync_api.expect.set_options(timeout=scaled(20.0) * 1000)
-    return sync_api.expect(locator)
+expect = sync_api.expect
+
+
+def until_the_account_is_listened_to(exchange: Exchange) -> None:
+    """A page may say that it is live before the server is: it is told of what comes later only."""
+    assert exchange.wait_for(
+        lambda: any(one.path == "/ws/user" and one.subscribed for one in exchange.connections),
+        scaled(20.0),
+    )
 
 
 def card(page: Any, index: int = 0) -> Any:
@@ -250,11 +257,12 @@ def test_a_server_that_hangs_is_told_although_the_connection_stands(
 def test_an_exchange_that_is_lost_and_found_is_told_with_what_was_missed(
     open_page: Open, served: Serve
 ) -> None:
-    with Exchange(seed=7, rate=None, markets=2) as exchange:
+    # A port of its own, also while it is down: one that the system chose may be given away then.
+    with Exchange(port=unused_port(), seed=7, rate=None, markets=2) as exchange:
         site = served(exchange, user=True)
         page = open_page(site.address)
         expect(page.locator("polymarket-orders [part=state]")).to_have_text("Live")
-        exchange.wait_for(lambda: len(exchange.connections) == 2)
+        assert exchange.wait_for(lambda: len(exchange.connections) == 2, scaled(20.0))
         exchange.close()
         expect(state(page)).to_have_text("Reconnecting")
         expect(page.locator("#detail")).to_contain_text("the server lost Polymarket")
@@ -343,7 +351,7 @@ def test_an_order_goes_from_placed_to_filled_on_the_screen(open_page: Open, serv
         site = served(exchange, user=True)
         page = open_page(site.address)
         expect(page.locator("polymarket-orders [part=state]")).to_have_text("Live")
-        exchange.wait_for(lambda: len(exchange.received) >= 2)
+        until_the_account_is_listened_to(exchange)
         token = market.info.asset_ids[0]
         order_id = account.place(token, "BUY", "0.45", 100)
         row = page.locator(f"polymarket-orders tr[data-order='{order_id}']")
@@ -402,6 +410,7 @@ def test_axe_finds_no_fault(open_page: Open, served: Serve, scheme: str) -> None
         site = served(exchange, user=True)
         page = open_page(site.address, color_scheme=scheme, viewport=DESKTOP)
         expect(page.locator("polymarket-orders [part=state]")).to_have_text("Live")
+        until_the_account_is_listened_to(exchange)
         exchange.step(100)
         expect(page.locator("polymarket-orders [part=fills] tbody tr").first).to_be_visible()
 
@@ -447,6 +456,7 @@ def test_everything_fits_and_pictures_can_be_taken(
         for page in windows.values():
             expect(page.locator("polymarket-orders [part=state]")).to_have_text("Live")
             expect(card(page, 1).locator("[part=state]")).to_have_text("Live")
+        until_the_account_is_listened_to(exchange)
         if not wanted:
             exchange.step(100)
         for page in windows.values():
