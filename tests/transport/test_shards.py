@@ -131,14 +131,16 @@ def test_one_lost_connection_does_not_touch_the_others(seconds: Seconds) -> None
         assert lost.asset_ids == {"1"}
 
 
-def test_connection_that_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_that_ended_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds
+) -> None:
     monkeypatch.setattr(connection_module, "_IDLE_SECONDS", 0.02)
     with Peer(serve) as peer, make_client(peer) as client:
         for number in range(5):
             with client.subscribe(Market("1", "2")):
                 eventually(lambda number=number: len(peer.conversations) > number)
                 eventually(lambda number=number: carried(peer)[number] == {"1", "2"})
-            assert peer.conversations[number].over.wait(5)
+            assert peer.conversations[number].over.wait(seconds(5))
 
 
 def test_connections_that_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
