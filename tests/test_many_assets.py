@@ -135,13 +135,16 @@ def test_new_market_comes_once_however_many_connections(seconds: Seconds) -> Non
         for name in ("one", "two"):
             exchange.list_market(f"Will there be {name}?")
         for stream in streams:
-            questions = [stream.get(seconds(5)) for _ in range(2)]
-            assert [event.question for event in questions] == [
+            told: list[NewMarket] = []
+            # Books may come once more: for the second stream, if it came after the first ones.
+            with pytest.raises(TimeoutError):
+                while True:
+                    event = stream.get(seconds(5) if len(told) < 2 else 0.2)
+                    told += [event] if isinstance(event, NewMarket) else []
+            assert [event.question for event in told] == [
                 "Will there be one?",
                 "Will there be two?",
             ]
-            with pytest.raises(TimeoutError):
-                stream.get(0.2)
         eventually(lambda: len(born) == 2)
         assert len(born) == 2
 
