@@ -145,7 +145,7 @@ def test_new_market_comes_once_however_many_connections(seconds: Seconds) -> Non
         assert len(born) == 2
 
 
-def next_question(stream: Stream[Any], timeout: float) -> str:
+def next_question(stream: Stream[Any], timeout: float) -> str | None:
     """Read past books: for a stream that comes after the first ones they come once more."""
     while True:
         event = stream.get(timeout)

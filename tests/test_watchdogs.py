@@ -30,7 +30,7 @@ from tests.market_server import Loopback, Talk, book, eventually, obey, trade
 Seconds = Callable[[float], float]
 
 #: Far below what a test waits for, far above what a loaded machine needs for an answer.
-LIMIT = scaled(0.25)
+LIMIT = scaled(0.4)
 
 
 def make_client(server: Loopback, *, assets: int = 200, **limits: Any) -> Client:
@@ -83,7 +83,7 @@ def test_mute_server_is_left_and_told(seconds: Seconds) -> None:
 
 def test_quiet_market_is_never_torn_down(seconds: Seconds) -> None:
     # So many pings in each limit that one which comes late is no silence.
-    limit = 2 * LIMIT
+    limit = 1.5 * LIMIT
 
     def pinging(talk: Talk) -> None:
         """Answer, and send nothing but protocol pings in between."""

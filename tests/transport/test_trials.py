@@ -31,7 +31,7 @@ from tests.market_server import eventually
 from tests.transport.peers import Conversation, Peer, book, trade
 
 Seconds = Callable[[float], float]
-LIMIT = scaled(0.3)
+LIMIT = scaled(0.4)
 
 
 def make_client(url: str, *, first_book: float | None = LIMIT, **options: Any) -> Client:
