@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,16 @@ def hasty_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
     hasty = request._RETRY.new(backoff_factor=0.01, backoff_jitter=0.0)
     monkeypatch.setattr(request, "_RETRY", hasty)
+
+
+@pytest.fixture
+def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no name resolve, at once: where a network is half there a resolver takes its time."""
+
+    def look_up(host: object, *_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
 
 @pytest.fixture(scope="session")

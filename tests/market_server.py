@@ -83,6 +83,7 @@ class Talk:
         self.over = threading.Event()
         self._server = server
         self._connection = connection
+        self._answering = threading.Lock()
 
     def send(self, *messages: object) -> bool:
         """Send each as JSON (a ``str`` as it is); False once the client is gone."""
@@ -114,7 +115,16 @@ class Talk:
                     self._take(json.loads(text))
                 yield
 
+    def wait_answered(self) -> None:
+        """Wait until the books of all that is in ``asset_ids`` by now are sent."""
+        with self._answering:
+            pass
+
     def _take(self, frame: dict[str, object]) -> None:
+        with self._answering:
+            self._answer(frame)
+
+    def _answer(self, frame: dict[str, object]) -> None:
         ids = frame["assets_ids"]
         assert isinstance(ids, list)
         with self._server.changed:
@@ -223,19 +233,26 @@ class Loopback:
         return sorted(key for talk in self.open for key in talk.asset_ids)
 
     def wait_for(self, *asset_ids: str) -> Talk:
-        """Wait until exactly these are subscribed, and return the latest connection."""
+        """Wait until exactly these are subscribed, and return the latest connection.
+
+        Their books are sent by then: what a test sends comes behind them.
+        """
         eventually(lambda: self.asset_ids == sorted(asset_ids), f"subscribing {asset_ids}")
-        return self.open[-1] if self.open else self.talks[-1]
+        for talk in self.talks:
+            talk.wait_answered()
+        return (self.open or self.talks)[-1]
 
     def wait_for_connection(self, number: int, *asset_ids: str) -> Talk:
-        """Wait until exactly these are subscribed on the connection of that number."""
+        """Wait until these alone are subscribed on the connection of that number, and answered."""
         eventually(
             lambda: (
                 len(self.talks) >= number and self.talks[number - 1].asset_ids == set(asset_ids)
             ),
             f"connection {number} with {asset_ids}",
         )
-        return self.talks[number - 1]
+        talk = self.talks[number - 1]
+        talk.wait_answered()
+        return talk
 
     def __enter__(self) -> Loopback:
         self._thread.start()

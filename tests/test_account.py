@@ -243,7 +243,7 @@ def test_many_orders_to_look_up_do_not_hold_up_the_trades() -> None:
         return page()
 
     question = Question(AFTER, tuple(str(n) for n in range(50)))
-    answer = ask(script, question, timeout=scaled(0.4))
+    answer = ask(script, question, timeout=scaled(1.0))
     assert not answer.is_complete
     # The latest first, and one at least, so that asking on comes to an end.
     assert 1 <= len(answer.ended_orders) < 10

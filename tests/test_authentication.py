@@ -18,7 +18,9 @@ from polymarket_ws.credentials import Credentials
 from polymarket_ws.endpoints import Endpoints
 from polymarket_ws.errors import AuthenticationFailed, ConnectionFailed, UsageError
 from polymarket_ws.signing import l2_signature
+from tests.conftest import scaled
 from tests.loopback import HTTPExchange, Reply, Request, raw_server
+from tests.ports import unused_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -127,11 +129,11 @@ def test_server_that_repeats_the_secrets_is_not_quoted() -> None:
     assert hides(str(caught.value))
 
 
-def test_no_connection_is_no_refusal() -> None:
-    with raw_server(lambda _: None) as url:
-        pass
+@pytest.mark.usefixtures("hasty_requests")
+def test_no_connection_is_no_refusal(seconds: Callable[[float], float]) -> None:
+    url = f"http://127.0.0.1:{unused_port()}"
     with pytest.raises(ConnectionFailed, match="could not be checked: there is no conn") as caught:
-        check_credentials(key(), endpoints=Endpoints(clob=url), timeout=0.5)
+        check_credentials(key(), endpoints=Endpoints(clob=url), timeout=seconds(5))
     assert not isinstance(caught.value, AuthenticationFailed)
     assert isinstance(caught.value.__cause__, Exception)
 
@@ -236,9 +238,11 @@ LOUD = """
     attempt(lambda: credentials.l2_headers("GET", "/auth/api-keys"))
     attempt(lambda: credentials.l2_headers("GET", "no path"))
     for reply in (None, Reply(401), Reply(200, b"?"), Reply(503, b"", {"Retry-After": "9"})):
+        # Only where it is said to come later is the time waited for.
+        limit = 2.0 if reply and reply.status == 503 else 30.0
         with HTTPExchange(exchange if reply is None else lambda _: reply) as server:
             where = Endpoints(clob=server.url)
-            attempt(lambda: check_credentials(credentials, endpoints=where, timeout=2.0))
+            attempt(lambda: check_credentials(credentials, endpoints=where, timeout=limit))
     attempt(lambda: check_credentials(credentials, endpoints=where, timeout=0.3))
     print("done")
 """
@@ -258,7 +262,7 @@ def test_everything_at_debug_and_with_trace_shows_no_secret() -> None:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=scaled(60),
         check=False,
     )
     assert done.stdout.splitlines()[-1] == "done", done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from typing import Any
 
@@ -50,6 +51,7 @@ class Wishes(RuleBasedStateMachine):
         super().__init__()
         self.ends = contextlib.ExitStack()
         self.feeds: list[Feed] = []
+        self.numbers = itertools.count(2)
 
     @initialize()
     def begin(self) -> None:
@@ -148,13 +150,15 @@ class Wishes(RuleBasedStateMachine):
             return
         drain(feed)
         asset_id = data.draw(st.sampled_from(feed.asset_ids))
+        # What another feed was asked about may come to this one only now.
+        number = next(self.numbers)
         for talk in self.server.open:
             if asset_id in talk.asset_ids:
-                talk.send(trade(7, asset_id))
-        event = feed.get(10)
-        while isinstance(event, Book):
-            event = feed.get(10)
-        assert event.asset_id == asset_id
+                talk.send(trade(number, asset_id))
+        event = feed.get(scaled(10))
+        while isinstance(event, Book) or event.size < number:
+            event = feed.get(scaled(10))
+        assert (event.asset_id, event.size) == (asset_id, number)
 
     def teardown(self) -> None:
         try:

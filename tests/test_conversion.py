@@ -31,6 +31,7 @@ from polymarket_ws.events import (
     TickSizeChange,
     UnknownEvent,
 )
+from tests.conftest import scaled
 from tests.strategies import DATA_EVENTS, EVENTS, USER_EVENTS, wire_texts
 
 BEST: dict[str, object] = {"market": "0x1", "asset_id": "7"}
@@ -233,7 +234,7 @@ class TestTheConverter:
             "assert 'cattrs' in sys.modules\n"
         )
         root = Path(__file__).resolve().parents[1]
-        subprocess.run([sys.executable, "-c", program], check=True, cwd=root, timeout=60)
+        subprocess.run([sys.executable, "-c", program], check=True, cwd=root, timeout=scaled(60))
 
     def test_may_be_used_first_by_many_threads_at_once(self) -> None:
         event = TickSizeChange(market="0x1", asset_id="7", new_tick_size=PRICE)
@@ -243,12 +244,12 @@ class TestTheConverter:
             results: list[object] = []
 
             def work(start: threading.Barrier = start, results: list[object] = results) -> None:
-                start.wait(10)
+                start.wait(scaled(10))
                 results.append(from_json(to_json(event)))
 
             threads = [threading.Thread(target=work) for _ in range(4)]
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(10)
+                thread.join(scaled(10))
             assert results == [event] * 4

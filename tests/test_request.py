@@ -164,6 +164,7 @@ def test_refused_connection_is_tried_again_before_it_fails(
     assert time.monotonic() - begin > 0.5  # it did wait between attempts
 
 
+@pytest.mark.usefixtures("nameless")
 def test_name_that_does_not_resolve_is_said() -> None:
     with pytest.raises(RequestFailed, match=r"the name gamma\.invalid cannot be resolved"):
         get("http://gamma.invalid/markets")
@@ -234,13 +235,14 @@ def test_tls_handshake_that_is_never_answered_ends_in_time(seconds: Seconds) -> 
 def test_all_requests_share_one_deadline(seconds: Seconds) -> None:
     with HTTPExchange(lambda _: Reply()) as exchange, raw_server(read_to_end) as silent:
         begin = time.monotonic()
-        with Requests(timeout=seconds(0.3)) as requests:
+        with Requests(timeout=seconds(1.0)) as requests:
             requests.request("GET", exchange.url)
             with pytest.raises(RequestFailed):
                 requests.request("GET", silent)
             with pytest.raises(RequestFailed):
                 requests.request("GET", silent)
-        assert time.monotonic() - begin < seconds(1.3)
+        # Each with its own would take twice as long.
+        assert time.monotonic() - begin < seconds(1.9)
 
 
 def reset(connection: socket.socket) -> None:
@@ -322,7 +324,7 @@ def test_certificate_that_does_not_verify_fails_at_once(
         begin = time.monotonic()
         with pytest.raises(RequestFailed, match=r"TLS with 127.*certificate verify failed"):
             get(exchange.url)
-        assert time.monotonic() - begin < seconds(0.5)
+        assert time.monotonic() - begin < seconds(2.0)
         assert exchange.requests == []
 
 
@@ -416,7 +418,7 @@ def test_interrupted_wait_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> No
         patch.undo()
         for thread in threading.enumerate():
             if thread.name == "polymarket-ws-rest":
-                thread.join(5.0)
+                thread.join(scaled(5.0))
                 assert not thread.is_alive()
 
 
@@ -453,7 +455,7 @@ def test_restart_gives_the_next_request_the_whole_time_again() -> None:
         slow.wait(scaled(0.2))
         return Reply()
 
-    with HTTPExchange(script) as exchange, Requests(timeout=scaled(0.5)) as requests:
-        for _ in range(4):
+    with HTTPExchange(script) as exchange, Requests(timeout=scaled(0.8)) as requests:
+        for _ in range(5):
             requests.restart()
             assert requests.request("GET", exchange.url).status == 200

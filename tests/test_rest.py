@@ -378,6 +378,7 @@ def test_no_network_is_one_clear_sentence_with_its_cause() -> None:
     assert isinstance(caught.value.__cause__, urllib3.exceptions.HTTPError)
 
 
+@pytest.mark.usefixtures("nameless")
 def test_name_that_does_not_resolve_is_a_lookup_failure() -> None:
     with pytest.raises(LookupFailed, match=r"gamma\.invalid cannot be resolved"):
         lookup("will-it-rain", endpoints=Endpoints(gamma="https://gamma.invalid"))

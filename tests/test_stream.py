@@ -129,7 +129,8 @@ def test_what_was_read_is_let_go_before_the_wait_for_more(server: Loopback, clie
         # Whoever waits holds it no more, and nobody waits yet.
         with pytest.raises(TimeoutError):
             take(0)
-        assert kept() is None
+        # The thread that brought it may be on its way from there.
+        eventually(lambda kept=kept: kept() is None, "nothing that is held")  # type: ignore[misc]
 
 
 def test_what_was_read_is_let_go_while_a_loop_waits(server: Loopback, client: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from polymarket_ws.simulator import Close, Cut, Exchange
 from polymarket_ws.simulator.faults import Fault
 from polymarket_ws.subscriptions import Market
 from tests.conftest import scaled
-from tests.market_server import Loopback, Talk
+from tests.market_server import Loopback, Talk, eventually
 
 
 @pytest.mark.slow
@@ -41,9 +40,8 @@ def test_close_interrupts_the_wait_for_another_attempt() -> None:
         talk.hang_up(1013)
 
     with Loopback(drop) as server, Client(endpoints=server.endpoints) as client:
-        stream = client.subscribe(Market("1"))
-        while not backing_off(client):
-            stream.all().get(scaled(5))
+        client.listen(Market("1"))
+        eventually(lambda: client.health().connections[0].state == "backing off")
         health = client.health().connections[0]
         assert health.attempts == 1
         assert health.last_error is not None
@@ -51,9 +49,3 @@ def test_close_interrupts_the_wait_for_another_attempt() -> None:
         began = time.monotonic()
         assert client.close()
         assert time.monotonic() - began < scaled(1.0)
-
-
-def backing_off(client: Client) -> Any:
-    pause = threading.Event()
-    pause.wait(0.01)
-    return client.health().connections[0].state == "backing off"

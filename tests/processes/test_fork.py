@@ -192,7 +192,8 @@ def test_forks_under_load_cost_the_parent_nothing_and_hang_no_child(
         roots = str(tmp_path / "roots.pem")
         authority.cert_pem.write_to_path(roots)
     with Loopback(flood_and_obey, tls=context) as server:
-        limit = str(scaled(0.1))
+        # A child has the memory of its parent to copy first, on a machine that has much else to do.
+        limit = str(scaled(0.5))
         with running(PARENT, server.url, str(times), limit, roots) as program:
             assert program.line() == f"children {{0}} {times + 1}", program.end()
             assert program.line() == "holes False"

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import select
 import socket
 import ssl
 import struct
@@ -128,6 +129,10 @@ class Conversation:
             self.frames.append((head[0] & 0x0F, payload))
             self.peer.changed.notify_all()
         return self.frames[-1]
+
+    def hears(self, seconds: float) -> bool:
+        """Wait up to so long for more from the client; False if nothing came."""
+        return bool(self._buffer or select.select([self.sock], [], [], seconds)[0])
 
     def read_on(self) -> None:
         """Read frames until the client is gone; answer its close frame."""
@@ -255,18 +260,19 @@ class Peer:
                 return
             # Sent means sent: a reset throws away what Nagle's algorithm still holds back.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            thread = threading.Thread(target=self._converse, args=(sock,))
-            self._threads.append(thread)
-            thread.start()
+            # Numbered here, in the order of their coming: their threads may overtake each other.
+            with self.changed:
+                conversation = Conversation(sock, self, len(self.conversations))
+                thread = threading.Thread(target=self._converse, args=(conversation,))
+                self.conversations.append(conversation)
+                self._threads.append(thread)
+                self.changed.notify_all()
+                thread.start()
 
-    def _converse(self, sock: socket.socket) -> None:
-        conversation = Conversation(sock, self, len(self.conversations))
-        with self.changed:
-            self.conversations.append(conversation)
-            self.changed.notify_all()
+    def _converse(self, conversation: Conversation) -> None:
         try:
             if self._tls is not None:
-                conversation.sock = self._tls.wrap_socket(sock, server_side=True)
+                conversation.sock = self._tls.wrap_socket(conversation.sock, server_side=True)
             self._script(conversation)
         except (OSError, EOFError):
             pass  # clients that hang up are what many tests are about

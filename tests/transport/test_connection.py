@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import re
@@ -230,7 +231,8 @@ def test_broken_protocol_is_told_to_both_sides_and_connected_anew(
 
 
 def test_server_started_again_on_its_port_gets_what_is_wanted_by_then(seconds: Seconds) -> None:
-    first = Peer(serve)
+    # Of a port that the system gives to whoever asks for any another test might get hold meanwhile.
+    first = Peer(serve, port=unused_port())
     with first, make_client(first.url, connect_timeout=None) as client:
         stream = client.subscribe(Market("1", "2", "3"))
         first.wait_frames(1)
@@ -281,12 +283,18 @@ def test_set_of_the_server_equals_the_wanted_one_through_many_cuts(seconds: Seco
 
     with Peer(script) as peer, make_client(peer.url) as client:
         stream = client.subscribe(Market("1"))
-        for number in range(2, 200):
+        numbers = itertools.count(2)
+
+        def change() -> bool:
+            """Change what is wanted until the last connection is there, which needs changes."""
+            number = next(numbers)
             stream.add(str(number))
-            if number % 3 == 0:
-                stream.remove(str(number - 1))
-            peer.stopped.wait(0.002)
-        peer.wait_frames(1, 8)
+            leaving = number - 1 if number % 3 == 0 else number - 100
+            if leaving > 1:
+                stream.remove(str(leaving))
+            return len(peer.conversations) > 8
+
+        eventually(change, "the last connection")
         eventually(lambda: peer.conversations[-1].asset_ids == set(stream.asset_ids))
 
 
@@ -576,7 +584,11 @@ def test_connection_that_nobody_wants_any_more_ends_by_itself(
         assert peer.wait_frames(1, 1).asset_ids == {"1"}
 
 
-def test_connection_left_for_a_moment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_left_for_a_moment_is_kept(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds
+) -> None:
+    # However long the moment is on a machine that has much else to do.
+    monkeypatch.setattr(connection_module, "_IDLE_SECONDS", seconds(30))
     with Peer(serve) as peer, make_client(peer.url) as client:
         first = client.subscribe(Market("1"))
         peer.wait_frames(1)
@@ -612,7 +624,8 @@ def test_refused_port_is_tried_until_the_time_is_up(seconds: Seconds) -> None:
 
 
 def test_one_attempt_is_called_one(seconds: Seconds) -> None:
-    with Peer(Conversation.hold) as peer, make_client(peer.url, connect_timeout=0.3) as client:
+    limit = seconds(0.3)
+    with Peer(Conversation.hold) as peer, make_client(peer.url, connect_timeout=limit) as client:
         error = failure(client, seconds(5))
     assert "(1 attempt); the last: the server did not answer in time" in str(error)
 
@@ -733,14 +746,14 @@ def test_after_a_first_success_no_status_is_final(status: int, seconds: Seconds)
 
 
 def test_after_a_first_success_connect_timeout_ends_nothing(seconds: Seconds) -> None:
-    peer = Peer(serve)
-    with peer, make_client(peer.url, connect_timeout=0.5) as client:
+    peer, limit = Peer(serve, port=unused_port()), seconds(0.5)
+    with peer, make_client(peer.url, connect_timeout=limit) as client:
         stream = client.subscribe(Market("1"))
         peer.wait_frames(1)
         peer.stop()
         until(stream, lambda event: isinstance(event, Disconnected), seconds(5))
         with pytest.raises(TimeoutError):
-            stream.get(1.0)
+            stream.get(2 * limit)
         assert stream.end_reason is None
 
 
@@ -794,16 +807,19 @@ def test_mute_server_is_left_for_a_new_connection(seconds: Seconds) -> None:
 
 
 def test_any_frame_keeps_the_connection(seconds: Seconds) -> None:
+    limit = seconds(0.75)
+
     def script(conversation: Conversation) -> None:
         conversation.accept()
-        for _ in range(15):
+        until = time.monotonic() + 2 * limit
+        while time.monotonic() < until:
             conversation.sock.sendall(server_frame(b"", 10))
-            conversation.peer.stopped.wait(0.1)
+            conversation.peer.stopped.wait(limit / 15)
         conversation.send(trade(1))
         conversation.hold()
 
     with Peer(script) as peer:
-        with make_client(peer.url, liveness=Liveness(socket=seconds(0.75))) as client:
+        with make_client(peer.url, liveness=Liveness(socket=limit)) as client:
             events = until(client.subscribe(Market("1")), is_size(1), seconds(10))
     assert not any(isinstance(event, Disconnected) for event in events)
 
@@ -844,8 +860,8 @@ def test_idle_connection_wakes_for_its_deadlines_only(monkeypatch: pytest.Monkey
         peer.wait_frames(1)
         monkeypatch.setattr(Readiness, "wait", counted)
         peer.stopped.wait(2.0)
-        # The wait in which it was found, if anything.
-        assert len(waits) <= 2
+        # Those with which it comes to rest, if anything: a loop that looked around would have more.
+        assert len(waits) <= 4
         monkeypatch.undo()
 
 

@@ -131,14 +131,16 @@ def test_one_lost_connection_does_not_touch_the_others(seconds: Seconds) -> None
         assert lost.asset_ids == {"1"}
 
 
-def test_connection_that_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_that_ended_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds
+) -> None:
     monkeypatch.setattr(connection_module, "_IDLE_SECONDS", 0.02)
     with Peer(serve) as peer, make_client(peer) as client:
         for number in range(5):
             with client.subscribe(Market("1", "2")):
                 eventually(lambda number=number: len(peer.conversations) > number)
                 eventually(lambda number=number: carried(peer)[number] == {"1", "2"})
-            assert peer.conversations[number].over.wait(5)
+            assert peer.conversations[number].over.wait(seconds(5))
 
 
 def test_connections_that_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,17 +176,27 @@ def test_no_wish_is_lost_when_a_connection_ends_at_the_same_moment(
 
     with Peer(answer) as peer, make_client(peer, assets_per_connection=2) as client:
 
+        def end_all() -> None:
+            shards = client._engine._shards["market"]
+            eventually(lambda: not shards.connections, "the end of every connection")
+
+        # Now and then nobody wants anything until all have ended, however slow they are.
+        nobody = threading.Barrier(3, end_all, seconds(20))
+
         def come_and_go(seed: int) -> None:
             chance = random.Random(seed)
             pause = threading.Event()
             try:
-                for _ in range(60):
+                for turn in range(60):
+                    if turn % 10 == 9:
+                        nobody.wait()
                     asset_id = str(chance.randrange(1, 4) + 10 * seed)
                     with client.subscribe(Market(asset_id)) as stream:
                         assert stream.get(seconds(5)).asset_id == asset_id
                     pause.wait(chance.random() * 0.006)
             except BaseException as error:  # noqa: BLE001 - raised where the test sees it
                 failures.append(error)
+                nobody.abort()
 
         threads = [threading.Thread(target=come_and_go, args=(seed,)) for seed in range(3)]
         for thread in threads:
