@@ -30,7 +30,8 @@ from polymarket_ws.events.user import Order, Trade
 from polymarket_ws.integrations.sse import payloads
 from polymarket_ws.integrations.sse.board import Board
 from polymarket_ws.integrations.sse.browser import Browser
-from polymarket_ws.integrations.sse.notices import Notice, Notices, Render, told
+from polymarket_ws.integrations.sse.notices import Notice, Notices, told
+from polymarket_ws.integrations.sse.outages import Outages
 from polymarket_ws.integrations.sse.ring import Frame, Ring
 from polymarket_ws.integrations.sse.stopping import asked_to_stop
 from polymarket_ws.integrations.sse.text import identifier, retry
@@ -121,8 +122,7 @@ class Broadcast:
         self._dirty: dict[Board, None] = {}
         self._browsers: dict[Browser, None] = {}
         self._notices = Notices()
-        #: Connections that are lost, by channel and number; 0 for one that never was.
-        self._lost: dict[tuple[str, int], Disconnected] = {}
+        self._outages = Outages()
         self._connects_until: float | None = None
         self._account: Ring | None = None
         self._account_leaves: float | None = None
@@ -263,10 +263,7 @@ class Broadcast:
         frames.sort(key=_by_number)
         parts += [frame.text for frame in frames]
         # Last, since what was missed may tell of an earlier loss and its end.
-        for lost in self._lost.values():
-            own = [asset_id for asset_id in lost.asset_ids if asset_id in browser.assets]
-            if own or (lost.channel == "user" and browser.user):
-                parts.append(payloads.disconnected(lost, own))
+        parts += self._outages.concerning(browser)
         if holes:
             # What was told last may be older than the hole, which must not be told again.
             parts += [identifier(self._identifier(self._number)), b"\n"]
@@ -325,27 +322,15 @@ class Broadcast:
         for board in dict.fromkeys(concerned):
             if board.apply(event):
                 self._touch(board)
-        render = self._note_connection(event) or told(event, channel)
+        if isinstance(event, Connected) and event.channel == "market":
+            self._connects_until = None
+        render = self._outages.note(event) or told(event, channel)
         if render is not None:
             # Before it, what led to it: a trade is not told after the loss that followed it.
             self._flush()
             self._number += 1
             self._notices.put(Notice(self._number, channel, event.asset_ids, render))
             self._wake(self._browsers)
-
-    def _note_connection(self, event: Lifecycle) -> Render | None:
-        """Note what is lost and what is back; return how to tell of what was never there."""
-        place = (event.channel, event.connection)
-        if isinstance(event, Disconnected):
-            self._lost[place] = event
-        elif isinstance(event, Connected):
-            if event.channel == "market":
-                self._connects_until = None
-            late = self._lost.pop((event.channel, 0), None)
-            self._lost.pop(place, None)
-            if late is not None:
-                return lambda own: payloads.reconnected(event, own)
-        return None
 
     def _touch(self, board: Board) -> None:
         if not self._dirty:
@@ -445,8 +430,7 @@ class Broadcast:
     def _forget(self, channel: str) -> None:
         if channel == "market":
             self._connects_until = None
-        for place in [place for place in self._lost if place[0] == channel]:
-            del self._lost[place]
+        self._outages.forget(channel)
 
     def _failed(self, reader: Reader, error: PolymarketWSError) -> None:
         """End every response that a stream is lost to: browsers come back and try again."""
