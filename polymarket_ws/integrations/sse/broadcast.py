@@ -25,7 +25,7 @@ from polymarket_ws.client import Client
 from polymarket_ws.errors import AuthenticationFailed, PolymarketWSError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Connected, Disconnected, Lifecycle
-from polymarket_ws.events.market import MarketEvent
+from polymarket_ws.events.market import MarketEvent, MarketResolved
 from polymarket_ws.events.user import Order, Trade
 from polymarket_ws.integrations.sse import payloads
 from polymarket_ws.integrations.sse.board import Board
@@ -65,6 +65,9 @@ _ACCOUNT_SHOWN: Final = 200
 
 #: A first connection that takes longer is told as a lost one.
 _CONNECT_SECONDS: Final = 5.0
+
+#: Settlements that are remembered, about 1 kB each: more than a process sees between two starts.
+_MOST_SETTLED: Final = 1024
 
 
 class AtCapacity(Exception):
@@ -120,6 +123,8 @@ class Broadcast:
         #: Boards that nobody watches, and when they go.
         self._leaving: dict[Board, float] = {}
         self._dirty: dict[Board, None] = {}
+        #: How markets without a board were settled: the exchange tells it once, and never again.
+        self._settled: dict[str, MarketResolved] = {}
         self._browsers: dict[Browser, None] = {}
         self._notices = Notices()
         self._outages = Outages()
@@ -390,6 +395,10 @@ class Broadcast:
             self._of_asset.update(dict.fromkeys(market.asset_ids, board))
             # Until somebody has come to watch it.
             self._leaving[board] = time.monotonic() + self._limits.grace
+            settlement = self._settled.pop(board.market, None)
+            if settlement is not None:
+                board.apply(settlement)
+                board.flush(self._next_frame)
 
     def _drop(self, board: Board) -> None:
         del self._boards[board.market]
@@ -398,6 +407,10 @@ class Broadcast:
         self._dirty.pop(board, None)
         for asset_id in board.info.asset_ids:
             self._of_asset.pop(asset_id, None)
+        if board.settlement is not None:
+            self._settled[board.market] = board.settlement
+            if len(self._settled) > _MOST_SETTLED:
+                del self._settled[next(iter(self._settled))]
         reader = self._markets_reader
         if reader is None:
             return

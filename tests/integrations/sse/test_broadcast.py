@@ -171,6 +171,33 @@ def test_a_market_is_let_go_some_time_after_its_last_browser(
     assert house.client.close(seconds(5))
 
 
+def test_a_market_that_was_settled_is_shown_as_that_however_long_nobody_watched(
+    exchange: Exchange, seconds: Callable[[float], float]
+) -> None:
+    house = House(exchange, grace=0.05)
+    first = house.visit(0, 1)
+    first.live(exchange.markets[0])
+    exchange.market(0).resolve("No")
+    first.until(lambda message: message.kind == "market-update/resolved")
+    house.leave(first)
+    assert exchange.wait_for(lambda: not exchange.connections, seconds(10))
+    # Twice: what was remembered once is remembered again.
+    for _ in range(2):
+        later = house.visit(0)
+        assert later.kinds() == [
+            "ws-subscribed",
+            "market-update/book",
+            "market-update/book",
+            "market-update/resolved",
+        ]
+        assert [message.body["resolved"] for message in later.messages[1:3]] == [True, True]
+        assert later.messages[-1].body["outcome"] == "No"
+        house.leave(later)
+        assert exchange.wait_for(lambda: not exchange.connections, seconds(10))
+    assert house.broadcast.close(seconds(5))
+    assert house.client.close(seconds(5))
+
+
 def test_every_trade_is_told_and_only_the_newest_book(house: House) -> None:
     exchange = house.exchange
     market = exchange.market(0)
