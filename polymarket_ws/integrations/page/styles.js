@@ -55,7 +55,8 @@ h2, p { margin: 0; }
   padding: 14px 18px 12px;
 }
 .head { display: flex; align-items: flex-start; justify-content: space-between; gap: 16px; }
-h2 { font: 600 20px/26px var(--pm-serif); text-wrap: balance; overflow-wrap: break-word; }
+/* What stands there until the market is known may be a token id of 77 digits. */
+h2 { min-inline-size: 0; font: 600 20px/26px var(--pm-serif); text-wrap: balance; overflow-wrap: anywhere; }
 caption {
   color: var(--pm-muted);
   font: 600 11px/16px var(--pm-sans);
