@@ -179,6 +179,8 @@ class Broadcast:
             for board in boards:
                 self._watchers[board][browser] = None
                 self._leaving.pop(board, None)
+            # With nobody there the clock sleeps until a market leaves, and looks for no stop.
+            self._bell.put(None)
             return browser, self._beginning(browser, last_event_id, known=known)
 
     def leave(self, browser: Browser) -> None:

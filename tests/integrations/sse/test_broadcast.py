@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -563,6 +565,37 @@ def test_a_gap_of_the_account_leaves_the_books_alone(
     owner.until(lambda message: "gap_seconds" in message.body)
     states = [m.body["state"] for m in owner.messages if m.kind == "market-update/book"]
     assert "stale" not in states
+
+
+class Server:
+    """Keeps a flag for what it was asked, as uvicorn's does."""
+
+    should_exit = False
+
+    def handle_exit(self, number: int, frame: object) -> None:
+        self.should_exit = True
+
+
+def test_a_server_that_stops_ends_who_came_after_a_pause_to_a_quiet_market(
+    house: House, seconds: Callable[[float], float]
+) -> None:
+    before = signal.signal(signal.SIGTERM, Server().handle_exit)
+    try:
+        first = house.visit(0)
+        first.live(house.exchange.markets[0])
+        house.leave(first)
+        # The clock finds nobody and goes to sleep for as long as the market is kept.
+        while not house.broadcast._bell.empty():
+            first.browser.wait(0.01)
+        first.browser.wait(0.2)
+        second = house.visit(0)
+        signal.raise_signal(signal.SIGTERM)
+        deadline = time.monotonic() + seconds(2)
+        while second.browser.farewell is None and time.monotonic() < deadline:
+            second.read(seconds(0.2))
+        assert second.browser.farewell is not None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_client_that_somebody_else_closed_ends_the_responses(house: House) -> None:
