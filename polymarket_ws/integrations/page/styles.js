@@ -144,6 +144,8 @@ export const market = sheet(`
 .outcomes tbody tr { block-size: 46px; border-block-start: 1px solid var(--pm-rule); }
 .outcomes tbody tr:last-child { border-block-end: 1px solid var(--pm-rule); }
 .outcomes td { font-size: 14px; }
+/* The ring around a button that has the focus is wider than the button. */
+.outcomes tbody th { overflow: visible; }
 .number { padding: 3px 5px; border-radius: 2px; }
 .number span { font-weight: 650; font-size: 25px; letter-spacing: -.02em; }
 .number small { font-weight: 600; font-size: 14px; color: var(--pm-muted); }

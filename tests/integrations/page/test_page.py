@@ -192,6 +192,23 @@ def test_the_keyboard_chooses_whose_book_is_shown(open_page: Open, served: Serve
         expect(shown).to_have_attribute("value", bid)
         outline = "getComputedStyle(document.querySelector('polymarket-market').shadowRoot"
         assert page.evaluate(f"{outline}.activeElement).outlineStyle") == "solid"
+        cut_by = page.evaluate(
+            """() => {
+                const button = document.querySelector('polymarket-market').shadowRoot.activeElement;
+                const style = getComputedStyle(button);
+                const ring = parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset);
+                const box = button.getBoundingClientRect();
+                const cut = [];
+                for (let one = button.parentElement; one; one = one.parentElement) {
+                    if (getComputedStyle(one).overflow === 'visible') continue;
+                    const place = one.getBoundingClientRect();
+                    if (box.left - ring < place.left || box.top - ring < place.top)
+                        cut.push(one.tagName);
+                }
+                return cut;
+            }"""
+        )
+        assert cut_by == []
 
 
 # -- connections -----------------------------------------------------------------------------------
