@@ -51,7 +51,8 @@ class Catalogue:
 
     Args:
         look_up: as :func:`polymarket_ws.lookup`.
-        allowed: the only markets that are shown; ``None`` shows every market that there is.
+        allowed: the only markets that are shown; ``None`` shows every market that there is. What
+            is no name but a market is looked at anew every five minutes.
     """
 
     def __init__(
@@ -61,6 +62,11 @@ class Catalogue:
     ) -> None:
         self._look_up = look_up
         self._allowed = None if allowed is None else tuple(allowed)
+        # What the application knew from the start, as it was found last.
+        self._given = {
+            item.condition_id: item for item in self._allowed or () if isinstance(item, MarketInfo)
+        }
+        self._renews_at = time.monotonic() + _FOUND_SECONDS
         # Guards the dictionary below, for a few instructions.
         self._lock = threading.RLock()
         self._known: dict[str, tuple[float, MarketInfo | LookupFailed]] = {}
@@ -97,10 +103,34 @@ class Catalogue:
             NotShown: one of them does not exist.
             LookupFailed: it cannot be found out now.
         """
+        self._renew()
         return [
-            item if isinstance(item, MarketInfo) else self._found(item)
+            self._given[item.condition_id] if isinstance(item, MarketInfo) else self._found(item)
             for item in self._allowed or ()
         ]
+
+    def _renew(self) -> None:
+        """Look again at what the application knew from the start: it may have been settled."""
+        with self._lock:
+            now = time.monotonic()
+            if now < self._renews_at:
+                return
+            # First: whoever comes meanwhile gets what is known, and waits for nothing.
+            self._renews_at = now + _FOUND_SECONDS
+        for condition_id, known in tuple(self._given.items()):
+            if known.closed:
+                continue
+            try:
+                found = self._look_up(condition_id)
+            except UsageError:
+                continue
+            except LookupFailed as error:
+                if error.final:
+                    continue
+                # The others would take as long, and what is known is good enough.
+                return
+            if found.asset_ids == known.asset_ids:
+                self._given[condition_id] = found
 
     def _found(self, what: str) -> MarketInfo:
         answer = self._remembered(what)
