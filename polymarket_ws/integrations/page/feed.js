@@ -151,20 +151,41 @@ export class Feed {
 
   #covers() {
     if (!this.#withUser && this.#wantsUser()) return false;
-    return this.#wishes().every((wish) => this.#named.includes(wish) || this.find(wish));
+    return this.#wishes().every((wish) => this.#isTold(wish));
+  }
+
+  #isTold(wish) {
+    if (this.#named.includes(wish)) return true;
+    const market = this.find(wish);
+    if (market === null) return false;
+    return this.#named.length === 0 || this.#named.some((name) => market.isCalled(name));
+  }
+
+  // A component that names no market shows one all the same; orders show none.
+  #isShown(name) {
+    const market = this.find(name);
+    return [...this.#members].some((one) => {
+      if (one.market === null) return !one.user;
+      return one.market === name || market?.isCalled(one.market);
+    });
   }
 
   #wantsUser() {
     return [...this.#members].some((one) => one.user);
   }
 
-  // What is on the screen already stays in the address, also where the server chose it.
+  // What is on the screen already stays in the address, also where the server chose it. What no
+  // component shows any more makes room: a server tells of so many markets and no more.
   #widen() {
-    const wishes = this.#wishes();
-    const missing = wishes.filter((wish) => !this.find(wish) && !this.#named.includes(wish));
+    const missing = this.#wishes().filter((wish) => !this.#isTold(wish));
     if (missing.length > 0) {
       const known = this.#named.length > 0 ? this.#named : [...this.markets.keys()];
-      this.#named = [...new Set([...known, ...missing])];
+      const shown = known.filter((name) => this.#isShown(name));
+      this.#named = [...new Set([...shown, ...missing])];
+      for (const [id, market] of this.markets) {
+        const stays = this.#named.some((name) => market.isCalled(name));
+        if (!stays) this.markets.set(id, market.blank());
+      }
     }
     this.#withUser ||= this.#wantsUser();
     this.#lastEventId = "";

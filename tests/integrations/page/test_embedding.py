@@ -89,3 +89,40 @@ def test_one_script_tag_shows_a_market_on_a_site_that_is_allowed(
                     assert not page.evaluate("Boolean(customElements.get('polymarket-market'))")
                     page.context.close()
             polymarket.close(live)
+
+
+def test_one_component_may_show_more_markets_in_turn_than_a_server_tells_of_at_once(
+    open_page: Callable[..., Any],
+) -> None:
+    with Exchange(seed=7, rate=None, markets=4) as exchange:
+        site = flask.Flask("site")
+        site.config["POLYMARKET_ENDPOINTS"] = exchange.url
+        site.config["POLYMARKET_MAX_MARKETS"] = 2
+        # That a browser has left is noticed when something is sent to it.
+        site.config["POLYMARKET_KEEPALIVE_SECONDS"] = 0.05
+        polymarket = PolymarketWS(site)
+
+        @site.get("/")
+        def article() -> Any:
+            return """<!doctype html><html lang="en"><title>Weather</title>
+                <link rel="icon" href="data:,">
+                <script type="module" src="/polymarket/assets/polymarket.js"></script>
+                <polymarket-market market="will-it-rain-in-lisbon-on-new-years-day">
+                </polymarket-market></html>"""
+
+        with running(site) as address:
+            page = open_page(address)
+            card = page.locator("polymarket-market")
+            badge, question = card.locator("[part=state]"), card.locator("[part=question]")
+            sync_api.expect(badge).to_have_text("Live")
+            # And back to one that was left: what it showed then is not true any more.
+            for market in (*exchange.markets[1:], exchange.markets[0]):
+                card.evaluate("(one, slug) => one.setAttribute('market', slug)", market.slug)
+                sync_api.expect(question).to_have_text(market.question)
+                sync_api.expect(badge).to_have_text("Live")
+                page.wait_for_function(
+                    """() => fetch('/polymarket/health').then((answer) => answer.json())
+                        .then((health) => health.browsers === 1)"""
+                )
+            page.goto("about:blank")
+            polymarket.close(site)
