@@ -7,6 +7,7 @@ once, and how long one may take. Nothing here runs on a thread that brings event
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from polymarket_ws.errors import LookupFailed, UsageError
 from polymarket_ws.market_info import MarketInfo
 
-__all__ = ["Catalogue", "NotShown"]
+__all__ = ["Catalogue", "NotShown", "without_python"]
 
 _MOST_REMEMBERED: Final = 1024
 #: An address with two slugs, each of which may have 256.
@@ -32,6 +33,10 @@ _FAILED_SECONDS: Final = 5.0
 
 #: How long a look-up waits for those before it.
 _TURN_SECONDS: Final = 10.0
+
+
+#: The advice of a look-up, which is for programmers.
+_LOOKUP: Final = re.compile(r'lookup\("([^"]*)"\)')
 
 
 class NotShown(Exception):
@@ -185,6 +190,12 @@ class Catalogue:
                 del self._known[next(iter(self._known))]
             self._known[what] = (time.monotonic() + seconds, answer)
         return answer
+
+
+def without_python(text: str) -> str:
+    """Return what a look-up says, for visitors and for commands: without the Python in it."""
+    text = text.replace("lookup() takes", "a market is named by")
+    return _LOOKUP.sub(r"\1", text)
 
 
 def _names(what: str, market: MarketInfo) -> bool:
