@@ -230,6 +230,11 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
   .outcomes .spark { padding-inline-start: 10px; }
   button { padding-inline-end: 0; gap: 6px; }
 }
+/* Beside long names there is no room on a phone for a line that tells anything. */
+@container (max-width: 400px) {
+  .outcomes[data-long] .spark { display: none; }
+  .outcomes[data-long] col.name { inline-size: 35%; }
+}
 @container (max-width: 330px) { .outcomes .spark { display: none; } }
 `);
 

@@ -241,6 +241,8 @@ def test_long_names_and_huge_numbers_fit_and_what_is_unknown_is_passed_over(
     assert "<b>Nine Winters</b>" in first.locator("[part=outcomes]").inner_text()
     assert "99.85¢" in first.locator("[part=outcomes]").inner_text()
     assert "123.5K" in first.locator("[part=trades]").inner_text()
+    # On a phone a line beside such names would be too short to tell anything.
+    assert first.locator("td.spark").first.is_visible() is (width == 1280)
     assert second.locator("[part=state]").inner_text() == "Silent"
     assert second.locator("[part=question]").inner_text() == "0xcd…"
     assert page.evaluate("document.documentElement.scrollWidth") == width
