@@ -328,6 +328,21 @@ def test_components_share_one_connection_and_the_last_one_closes_it(
         )
 
 
+def test_a_wrong_name_in_the_address_of_the_page_costs_the_other_markets_nothing(
+    open_page: Open, served: Serve
+) -> None:
+    with Exchange(seed=7, rate=None, markets=2) as exchange:
+        first, second = exchange.markets
+        address = served(exchange).address
+        names = (second.slug, "no-such-market", first.asset_ids[1])
+        page = open_page(f"{address}?{'&'.join(f'market={name}' for name in names)}")
+        questions = page.locator("polymarket-market [part=question]")
+        expect(questions).to_have_text([second.question, "no-such-market", first.question])
+        states = page.locator("polymarket-market [part=state]")
+        expect(states).to_have_text(["Live", "Not here", "Live"])
+        expect(page.locator("#count")).to_have_text("2 markets")
+
+
 def test_a_market_that_the_server_does_not_show_is_said(open_page: Open, served: Serve) -> None:
     with Exchange(seed=7, rate=None, markets=2) as exchange:
         site = served(exchange, count=1)
