@@ -244,7 +244,8 @@ def test_a_server_that_hangs_is_told_although_the_connection_stands(
         site = served(exchange)
         page = open_page(site.address)
         expect(state(page)).to_have_text("Live")
-        quiet, answer = scaled(1500), scaled(1000)
+        # The page looks once a second: one look at least has to be between the two.
+        quiet, answer = scaled(1500), scaled(600)
         page.evaluate(
             f"""import('/assets/feed.js').then(({{Feed}}) =>
                 Object.assign(Feed, {{quietMs: {quiet}, answerMs: {answer}}}))"""
