@@ -66,6 +66,8 @@ export class Feed {
   #withUser = false;
   #userRefused = false;
   #lastEventId = "";
+  /** The last id before markets were added: to those, what came before it was never told. */
+  #grewAfter = "";
   #missedUntil = 0;
   #openedAt = 0;
   #heardAt = 0;
@@ -187,8 +189,12 @@ export class Feed {
         if (!stays) this.markets.set(id, market.blank());
       }
     }
-    this.#withUser ||= this.#wantsUser();
-    this.#lastEventId = "";
+    // Whose orders were not told yet is first told those of late, as a page that is opened.
+    if (!this.#withUser && this.#wantsUser()) {
+      this.#withUser = true;
+      this.#lastEventId = "";
+    }
+    this.#grewAfter = this.link === "live" ? this.#lastEventId : "";
     this.#open();
   }
 
@@ -216,6 +222,7 @@ export class Feed {
         this.#heardAt = Date.now();
         this.#lastEventId = event.lastEventId || this.#lastEventId;
         const message = JSON.parse(event.data);
+        if (this.#forgives(message.data, event.lastEventId)) return;
         if ((message.v ?? VERSION) === VERSION) return fold.call(this, message, Date.now());
         this.#complain(
           `The server speaks version ${message.v} of its events, this page ${VERSION}.`,
@@ -251,6 +258,7 @@ export class Feed {
 
   #lost(source) {
     if (source !== this.#source) return;
+    this.#grewAfter = "";
     this.#move("away");
     if (source.readyState !== EventSource.CLOSED) return;
     this.#askWhy(source);
@@ -310,6 +318,15 @@ export class Feed {
     if (!(this.link === "connecting" && link === "away")) this.since = Date.now();
     this.link = link;
     this.#tell(null);
+  }
+
+  // A process that knows the last id tells what came after it, and calls it a gap if markets are
+  // new to it. To this page they are new, too: of those it had nothing is missing.
+  #forgives(data, id) {
+    if (!this.#grewAfter || data.type === undefined) return false;
+    const known = this.#grewAfter.split("-")[0] === id.split("-")[0];
+    this.#grewAfter = "";
+    return known && data.type === "gap" && data.channel === undefined;
   }
 
   #subscribed({ data }, now) {
