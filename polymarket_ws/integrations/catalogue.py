@@ -7,6 +7,7 @@ once, and how long one may take. Nothing here runs on a thread that brings event
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from polymarket_ws.errors import LookupFailed, UsageError
 from polymarket_ws.market_info import MarketInfo
 
-__all__ = ["Catalogue", "NotShown"]
+__all__ = ["Catalogue", "NotShown", "without_python"]
 
 _MOST_REMEMBERED: Final = 1024
 #: An address with two slugs, each of which may have 256.
@@ -32,6 +33,10 @@ _FAILED_SECONDS: Final = 5.0
 
 #: How long a look-up waits for those before it.
 _TURN_SECONDS: Final = 10.0
+
+
+#: The advice of a look-up, which is for programmers.
+_LOOKUP: Final = re.compile(r'lookup\("([^"]*)"\)')
 
 
 class NotShown(Exception):
@@ -51,7 +56,8 @@ class Catalogue:
 
     Args:
         look_up: as :func:`polymarket_ws.lookup`.
-        allowed: the only markets that are shown; ``None`` shows every market that there is.
+        allowed: the only markets that are shown; ``None`` shows every market that there is. What
+            is no name but a market is looked at anew every five minutes.
     """
 
     def __init__(
@@ -61,6 +67,11 @@ class Catalogue:
     ) -> None:
         self._look_up = look_up
         self._allowed = None if allowed is None else tuple(allowed)
+        # What the application knew from the start, as it was found last.
+        self._given = {
+            item.condition_id: item for item in self._allowed or () if isinstance(item, MarketInfo)
+        }
+        self._renews_at = time.monotonic() + _FOUND_SECONDS
         # Guards the dictionary below, for a few instructions.
         self._lock = threading.RLock()
         self._known: dict[str, tuple[float, MarketInfo | LookupFailed]] = {}
@@ -97,10 +108,34 @@ class Catalogue:
             NotShown: one of them does not exist.
             LookupFailed: it cannot be found out now.
         """
+        self._renew()
         return [
-            item if isinstance(item, MarketInfo) else self._found(item)
+            self._given[item.condition_id] if isinstance(item, MarketInfo) else self._found(item)
             for item in self._allowed or ()
         ]
+
+    def _renew(self) -> None:
+        """Look again at what the application knew from the start: it may have been settled."""
+        with self._lock:
+            now = time.monotonic()
+            if now < self._renews_at:
+                return
+            # First: whoever comes meanwhile gets what is known, and waits for nothing.
+            self._renews_at = now + _FOUND_SECONDS
+        for condition_id, known in tuple(self._given.items()):
+            if known.closed:
+                continue
+            try:
+                found = self._look_up(condition_id)
+            except UsageError:
+                continue
+            except LookupFailed as error:
+                if error.final:
+                    continue
+                # The others would take as long, and what is known is good enough.
+                return
+            if found.asset_ids == known.asset_ids:
+                self._given[condition_id] = found
 
     def _found(self, what: str) -> MarketInfo:
         answer = self._remembered(what)
@@ -155,6 +190,12 @@ class Catalogue:
                 del self._known[next(iter(self._known))]
             self._known[what] = (time.monotonic() + seconds, answer)
         return answer
+
+
+def without_python(text: str) -> str:
+    """Return what a look-up says, for visitors and for commands: without the Python in it."""
+    text = text.replace("lookup() takes", "a market is named by")
+    return _LOOKUP.sub(r"\1", text)
 
 
 def _names(what: str, market: MarketInfo) -> bool:

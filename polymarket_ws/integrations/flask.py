@@ -30,6 +30,7 @@ except ModuleNotFoundError as error:
 
 from polymarket_ws.errors import PolymarketWSError, UsageError
 from polymarket_ws.integrations.answers import Answer
+from polymarket_ws.integrations.catalogue import without_python
 from polymarket_ws.integrations.options import Options
 from polymarket_ws.integrations.service import PerProcess, Service
 from polymarket_ws.subscriptions import Market
@@ -189,7 +190,7 @@ def _check(what: tuple[str, ...]) -> None:
         for name in names:
             click.echo(_book_of(service, name))
     except PolymarketWSError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(without_python(str(error))) from error
     finally:
         service.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -15,7 +14,7 @@ from polymarket_ws.credentials import Credentials
 from polymarket_ws.errors import LookupFailed, PolymarketWSError
 from polymarket_ws.integrations import pages
 from polymarket_ws.integrations.answers import Answer, json_answer
-from polymarket_ws.integrations.catalogue import Catalogue, NotShown
+from polymarket_ws.integrations.catalogue import Catalogue, NotShown, without_python
 from polymarket_ws.integrations.options import Options
 from polymarket_ws.integrations.sse import payloads
 from polymarket_ws.integrations.sse.broadcast import Broadcast
@@ -30,9 +29,6 @@ logger = logging.getLogger("polymarket_ws.integrations")
 #: Where one process serves one request at a time, a response must end before the server takes
 #: the process for hung (gunicorn: 30 s) and give way to other requests.
 _ALONE_SECONDS: Final = 15.0
-
-#: The advice of a look-up, which is for programmers.
-_LOOKUP: Final = re.compile(r'lookup\("([^"]*)"\)')
 
 #: Who may see an account is asked again this often.
 _USER_SECONDS: Final = 300.0
@@ -148,7 +144,7 @@ class Service:
             markets = self._markets(words)
             _, broadcast = self._started()
         except NotShown as error:
-            return _refused(error.status, _for_visitors(str(error)))
+            return _refused(error.status, without_python(str(error)))
         except PolymarketWSError as error:
             # Its text is for whoever runs the server: it may name hosts.
             logger.warning("a browser is put off: %s", error)
@@ -275,12 +271,6 @@ class PerProcess:
         """Close the service of this process, if it was used."""
         service = self._services.get(os.getpid())
         return service is None or service.close(timeout)
-
-
-def _for_visitors(text: str) -> str:
-    """Return what a look-up says without the Python that it advises."""
-    text = text.replace("lookup() takes", "a market is named by")
-    return _LOOKUP.sub(r"\1", text)
 
 
 def _refused(status: int, text: str) -> Answer:

@@ -173,3 +173,24 @@ def test_markets_that_are_known_need_no_asking(exchange: Exchange) -> None:
     assert catalogue.everything() == list(exchange.markets)
     assert catalogue.find(exchange.markets[1].slug) == exchange.markets[1]
     assert asked.words == []
+
+
+def test_markets_that_are_known_are_seen_to_have_been_settled(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polymarket_ws.integrations.catalogue._FOUND_SECONDS", 0.0)
+    asked = Asked(exchange)
+    first, second = exchange.markets
+    elsewhere = MarketInfo(question="?", condition_id="0x" + "0" * 64, asset_ids=("1",))
+    catalogue = Catalogue(asked, [elsewhere, first, second])
+    exchange.market(0).resolve("No")
+    assert [market.closed for market in catalogue.everything()] == [False, True, False]
+    assert catalogue.find(first.slug).closed
+    # What is settled stays so; what nobody else knows is shown as the application has it.
+    assert catalogue.everything()[0] is elsewhere
+    assert asked.words.count(first.condition_id) == 1
+    exchange.close()
+    asked.words.clear()
+    assert [market.slug for market in catalogue.everything()] == ["", first.slug, second.slug]
+    # Of an exchange that does not answer, one look-up waits.
+    assert asked.words == [elsewhere.condition_id]

@@ -436,6 +436,7 @@ def test_check_fails_where_something_does_not_work(
     done = app.test_cli_runner().invoke(args=["polymarket", "check", *words])
     assert done.exit_code == code
     assert said in done.output
+    assert "lookup(" not in done.output
 
 
 APP = """\

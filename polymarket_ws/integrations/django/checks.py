@@ -119,7 +119,7 @@ def _looked_for(options: DjangoOptions) -> Sequence[CheckMessage]:
     try:
         options.shared.found_credentials()
     except PolymarketWSError as error:
-        text = f'{SETTING}["CREDENTIALS"] is {where!r}, and there: {error}.'
+        text = f'{SETTING}["CREDENTIALS"] is {where!r}: {error}'
         hint = "Without them the account cannot be followed, and nothing is shown to browsers."
         return [Warning(text, hint=hint, id="polymarket_ws.W001")]
     return []

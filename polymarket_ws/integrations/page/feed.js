@@ -66,6 +66,8 @@ export class Feed {
   #withUser = false;
   #userRefused = false;
   #lastEventId = "";
+  /** The last id before markets were added: to those, what came before it was never told. */
+  #grewAfter = "";
   #missedUntil = 0;
   #openedAt = 0;
   #heardAt = 0;
@@ -151,23 +153,48 @@ export class Feed {
 
   #covers() {
     if (!this.#withUser && this.#wantsUser()) return false;
-    return this.#wishes().every((wish) => this.#named.includes(wish) || this.find(wish));
+    return this.#wishes().every((wish) => this.#isTold(wish));
+  }
+
+  #isTold(wish) {
+    if (this.#named.includes(wish)) return true;
+    const market = this.find(wish);
+    if (market === null) return false;
+    return this.#named.length === 0 || this.#named.some((name) => market.isCalled(name));
+  }
+
+  // A component that names no market shows one all the same; orders show none.
+  #isShown(name) {
+    const market = this.find(name);
+    return [...this.#members].some((one) => {
+      if (one.market === null) return !one.user;
+      return one.market === name || market?.isCalled(one.market);
+    });
   }
 
   #wantsUser() {
     return [...this.#members].some((one) => one.user);
   }
 
-  // What is on the screen already stays in the address, also where the server chose it.
+  // What is on the screen already stays in the address, also where the server chose it. What no
+  // component shows any more makes room: a server tells of so many markets and no more.
   #widen() {
-    const wishes = this.#wishes();
-    const missing = wishes.filter((wish) => !this.find(wish) && !this.#named.includes(wish));
+    const missing = this.#wishes().filter((wish) => !this.#isTold(wish));
     if (missing.length > 0) {
       const known = this.#named.length > 0 ? this.#named : [...this.markets.keys()];
-      this.#named = [...new Set([...known, ...missing])];
+      const shown = known.filter((name) => this.#isShown(name));
+      this.#named = [...new Set([...shown, ...missing])];
+      for (const [id, market] of this.markets) {
+        const stays = this.#named.some((name) => market.isCalled(name));
+        if (!stays) this.markets.set(id, market.blank());
+      }
     }
-    this.#withUser ||= this.#wantsUser();
-    this.#lastEventId = "";
+    // Whose orders were not told yet is first told those of late, as a page that is opened.
+    if (!this.#withUser && this.#wantsUser()) {
+      this.#withUser = true;
+      this.#lastEventId = "";
+    }
+    this.#grewAfter = this.link === "live" ? this.#lastEventId : "";
     this.#open();
   }
 
@@ -195,6 +222,7 @@ export class Feed {
         this.#heardAt = Date.now();
         this.#lastEventId = event.lastEventId || this.#lastEventId;
         const message = JSON.parse(event.data);
+        if (this.#forgives(message.data, event.lastEventId)) return;
         if ((message.v ?? VERSION) === VERSION) return fold.call(this, message, Date.now());
         this.#complain(
           `The server speaks version ${message.v} of its events, this page ${VERSION}.`,
@@ -230,6 +258,7 @@ export class Feed {
 
   #lost(source) {
     if (source !== this.#source) return;
+    this.#grewAfter = "";
     this.#move("away");
     if (source.readyState !== EventSource.CLOSED) return;
     this.#askWhy(source);
@@ -289,6 +318,15 @@ export class Feed {
     if (!(this.link === "connecting" && link === "away")) this.since = Date.now();
     this.link = link;
     this.#tell(null);
+  }
+
+  // A process that knows the last id tells what came after it, and calls it a gap if markets are
+  // new to it. To this page they are new, too: of those it had nothing is missing.
+  #forgives(data, id) {
+    if (!this.#grewAfter || data.type === undefined) return false;
+    const known = this.#grewAfter.split("-")[0] === id.split("-")[0];
+    this.#grewAfter = "";
+    return known && data.type === "gap" && data.channel === undefined;
   }
 
   #subscribed({ data }, now) {

@@ -105,6 +105,19 @@ export class MarketState {
     });
   }
 
+  /** The same market with its names, and nothing told of it: for as long as nobody asks. */
+  blank() {
+    return new MarketState({
+      condition_id: this.id,
+      question: this.question,
+      slug: this.slug,
+      outcomes: this.outcomes.map((one) => one.name),
+      asset_ids: this.outcomes.map((one) => one.assetId),
+      tick_size: this.tick,
+      closed: this.closed,
+    });
+  }
+
   /**
    * @param {string} assetId
    * @param {string} [name]

@@ -90,7 +90,7 @@ export class PolymarketMarket extends LiveElement {
 
   draw(now) {
     const market = this.feed.find(this.getAttribute("market"));
-    this.#market = market;
+    if (market !== this.#market) this.#turnTo(market);
     const told = this.story(now);
     if (market === null) {
       put(this.question, this.getAttribute("market") ?? "…");
@@ -115,6 +115,18 @@ export class PolymarketMarket extends LiveElement {
     const opened = market.opened ? `, change since ${hourMinute(market.opened)}` : "";
     put(this.facts, `Tick size ${cents(market.tick)}${opened}`);
     put(this.note, state.detail);
+  }
+
+  /** Nothing of one market may stand below the name of another. */
+  #turnTo(market) {
+    this.#market = market;
+    this.#chosen = 0;
+    this.#waitsSince = 0;
+    this.#rows = [];
+    this.outcomeRows.replaceChildren();
+    this.#drawDepth(market);
+    this.#drawTrades(market);
+    put(this.facts, "");
   }
 
   #drawOutcomes(market, now) {
@@ -153,11 +165,10 @@ export class PolymarketMarket extends LiveElement {
   }
 
   #drawDepth(market) {
-    const outcome = market.outcomes[this.#chosen];
-    if (!outcome) return;
+    const outcome = market?.outcomes[this.#chosen] ?? { name: "", bids: [], asks: [] };
     const empty = outcome.bids.length + outcome.asks.length === 0 ? ": empty" : "";
-    put(this.depthCaption, `Order book of ${outcome.name}${empty}`);
-    const digits = places(market.tick);
+    put(this.depthCaption, `Order book${outcome.name && ` of ${outcome.name}${empty}`}`);
+    const digits = places(market?.tick);
     const bids = cumulated(outcome.bids);
     const asks = cumulated(outcome.asks);
     const most = Math.max(bids.at(-1) ?? 0, asks.at(-1) ?? 0) || 1;
@@ -173,11 +184,11 @@ export class PolymarketMarket extends LiveElement {
   }
 
   #drawTrades(market) {
-    const digits = places(market.tick);
-    const none = ["resolved", "closed"].includes(market.state) ? "No trade seen" : "No trade yet";
+    const digits = places(market?.tick);
+    const none = ["resolved", "closed"].includes(market?.state) ? "No trade seen" : "No trade yet";
     this.trades.forEach((cells, index) => {
-      const trade = market.trades[index];
-      const says = index === 0 && !trade;
+      const trade = market?.trades[index];
+      const says = market !== null && index === 0 && !trade;
       mark(cells.time, "colspan", String(says ? TRADE_COLUMNS.length : 1));
       mark(cells.time, "class", says ? "quiet" : "");
       for (const cell of cells.others) cell.hidden = says;

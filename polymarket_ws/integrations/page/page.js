@@ -10,13 +10,23 @@ const at = (id) => document.getElementById(id);
 
 // What the page's own address says is passed on: ?market=…&market=…&user=1
 const source = new URL("events", document.baseURI);
+/** @type {Set<string>} */ const named = new Set();
 for (const [name, value] of new URLSearchParams(location.search)) {
-  if (name === "market" || name === "user") source.searchParams.append(name, value);
+  // A market that is named by the address of its page is known by another name when it comes.
+  if (name === "market" && value && !value.includes("/")) named.add(value);
+  else if (name === "market" || name === "user") source.searchParams.append(name, value);
 }
 
 at("date").textContent = new Intl.DateTimeFormat("en-GB", { dateStyle: "full" }).format();
 
-const shown = new Map();
+const shown = new Set();
+
+function show(market) {
+  at("markets").append(h("polymarket-market", { src: source.href, market }));
+}
+
+// Each has its place from the start, and says itself if the server does not show it.
+for (const name of named) show(name);
 
 const draw = batched(() => {
   const told = story(feed, Date.now());
@@ -27,11 +37,10 @@ const draw = batched(() => {
   put(at("count"), count === 0 ? "" : count === 1 ? "1 market" : `${count} markets`);
   for (const market of feed.markets.values()) {
     if (shown.has(market.id)) continue;
-    const card = h("polymarket-market", { src: source.href, market: market.id });
-    shown.set(market.id, card);
-    at("markets").append(card);
+    shown.add(market.id);
+    if (![...named].some((name) => market.isCalled(name))) show(market.id);
   }
-  at("waiting").hidden = shown.size > 0;
+  at("waiting").hidden = shown.size + named.size > 0;
   const hasOrders = feed.hasUser || feed.account.complaint;
   if (hasOrders && !at("orders").firstChild) {
     at("to-orders").hidden = false;

@@ -55,7 +55,8 @@ h2, p { margin: 0; }
   padding: 14px 18px 12px;
 }
 .head { display: flex; align-items: flex-start; justify-content: space-between; gap: 16px; }
-h2 { font: 600 20px/26px var(--pm-serif); text-wrap: balance; overflow-wrap: break-word; }
+/* What stands there until the market is known may be a token id of 77 digits. */
+h2 { min-inline-size: 0; font: 600 20px/26px var(--pm-serif); text-wrap: balance; overflow-wrap: anywhere; }
 caption {
   color: var(--pm-muted);
   font: 600 11px/16px var(--pm-sans);
@@ -143,6 +144,8 @@ export const market = sheet(`
 .outcomes tbody tr { block-size: 46px; border-block-start: 1px solid var(--pm-rule); }
 .outcomes tbody tr:last-child { border-block-end: 1px solid var(--pm-rule); }
 .outcomes td { font-size: 14px; }
+/* The ring around a button that has the focus is wider than the button. */
+.outcomes tbody th { overflow: visible; }
 .number { padding: 3px 5px; border-radius: 2px; }
 .number span { font-weight: 650; font-size: 25px; letter-spacing: -.02em; }
 .number small { font-weight: 600; font-size: 14px; color: var(--pm-muted); }
@@ -226,6 +229,11 @@ button:hover span { text-decoration: underline; text-underline-offset: 3px; }
   .number small { font-size: 12px; }
   .outcomes .spark { padding-inline-start: 10px; }
   button { padding-inline-end: 0; gap: 6px; }
+}
+/* Beside long names there is no room on a phone for a line that tells anything. */
+@container (max-width: 400px) {
+  .outcomes[data-long] .spark { display: none; }
+  .outcomes[data-long] col.name { inline-size: 35%; }
 }
 @container (max-width: 330px) { .outcomes .spark { display: none; } }
 `);

@@ -75,6 +75,8 @@ class Board:
             for asset_id, outcome in zip(info.asset_ids, outcomes, strict=True)
         }
         self._told: list[bytes] = []
+        #: How the market was settled, once it was.
+        self.settlement: MarketResolved | None = None
         self._resolution: bytes | None = None
         self._shown_resolution: bytes | None = None
         self.ring = Ring(most_frames=_MOST_FRAMES, most_bytes=_MOST_BYTES, since=since)
@@ -94,6 +96,7 @@ class Board:
             if token is not None and token.book.tick_size != event.new_tick_size:
                 self._told.append(payloads.tick_size(event, market=self.market))
         elif isinstance(event, MarketResolved) and not self._resolved:
+            self.settlement = event
             self._resolution = payloads.resolved(event, market=self.market)
             self._told.append(self._resolution)
         changed = bool(self._told)

@@ -25,12 +25,13 @@ from polymarket_ws.client import Client
 from polymarket_ws.errors import AuthenticationFailed, PolymarketWSError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Connected, Disconnected, Lifecycle
-from polymarket_ws.events.market import MarketEvent
+from polymarket_ws.events.market import MarketEvent, MarketResolved
 from polymarket_ws.events.user import Order, Trade
 from polymarket_ws.integrations.sse import payloads
 from polymarket_ws.integrations.sse.board import Board
 from polymarket_ws.integrations.sse.browser import Browser
-from polymarket_ws.integrations.sse.notices import Notice, Notices, Render, told
+from polymarket_ws.integrations.sse.notices import Notice, Notices, told
+from polymarket_ws.integrations.sse.outages import Outages
 from polymarket_ws.integrations.sse.ring import Frame, Ring
 from polymarket_ws.integrations.sse.stopping import asked_to_stop
 from polymarket_ws.integrations.sse.text import identifier, retry
@@ -64,6 +65,9 @@ _ACCOUNT_SHOWN: Final = 200
 
 #: A first connection that takes longer is told as a lost one.
 _CONNECT_SECONDS: Final = 5.0
+
+#: Settlements that are remembered, about 1 kB each: more than a process sees between two starts.
+_MOST_SETTLED: Final = 1024
 
 
 class AtCapacity(Exception):
@@ -119,10 +123,11 @@ class Broadcast:
         #: Boards that nobody watches, and when they go.
         self._leaving: dict[Board, float] = {}
         self._dirty: dict[Board, None] = {}
+        #: How markets without a board were settled: the exchange tells it once, and never again.
+        self._settled: dict[str, MarketResolved] = {}
         self._browsers: dict[Browser, None] = {}
         self._notices = Notices()
-        #: Connections that are lost, by channel and number; 0 for one that never was.
-        self._lost: dict[tuple[str, int], Disconnected] = {}
+        self._outages = Outages()
         self._connects_until: float | None = None
         self._account: Ring | None = None
         self._account_leaves: float | None = None
@@ -174,6 +179,8 @@ class Broadcast:
             for board in boards:
                 self._watchers[board][browser] = None
                 self._leaving.pop(board, None)
+            # With nobody there the clock sleeps until a market leaves, and looks for no stop.
+            self._bell.ring()
             return browser, self._beginning(browser, last_event_id, known=known)
 
     def leave(self, browser: Browser) -> None:
@@ -263,10 +270,7 @@ class Broadcast:
         frames.sort(key=_by_number)
         parts += [frame.text for frame in frames]
         # Last, since what was missed may tell of an earlier loss and its end.
-        for lost in self._lost.values():
-            own = [asset_id for asset_id in lost.asset_ids if asset_id in browser.assets]
-            if own or (lost.channel == "user" and browser.user):
-                parts.append(payloads.disconnected(lost, own))
+        parts += self._outages.concerning(browser)
         if holes:
             # What was told last may be older than the hole, which must not be told again.
             parts += [identifier(self._identifier(self._number)), b"\n"]
@@ -325,27 +329,15 @@ class Broadcast:
         for board in dict.fromkeys(concerned):
             if board.apply(event):
                 self._touch(board)
-        render = self._note_connection(event) or told(event, channel)
+        if isinstance(event, Connected) and event.channel == "market":
+            self._connects_until = None
+        render = self._outages.note(event) or told(event, channel)
         if render is not None:
             # Before it, what led to it: a trade is not told after the loss that followed it.
             self._flush()
             self._number += 1
             self._notices.put(Notice(self._number, channel, event.asset_ids, render))
             self._wake(self._browsers)
-
-    def _note_connection(self, event: Lifecycle) -> Render | None:
-        """Note what is lost and what is back; return how to tell of what was never there."""
-        place = (event.channel, event.connection)
-        if isinstance(event, Disconnected):
-            self._lost[place] = event
-        elif isinstance(event, Connected):
-            if event.channel == "market":
-                self._connects_until = None
-            late = self._lost.pop((event.channel, 0), None)
-            self._lost.pop(place, None)
-            if late is not None:
-                return lambda own: payloads.reconnected(event, own)
-        return None
 
     def _touch(self, board: Board) -> None:
         if not self._dirty:
@@ -405,6 +397,10 @@ class Broadcast:
             self._of_asset.update(dict.fromkeys(market.asset_ids, board))
             # Until somebody has come to watch it.
             self._leaving[board] = time.monotonic() + self._limits.grace
+            settlement = self._settled.pop(board.market, None)
+            if settlement is not None:
+                board.apply(settlement)
+                board.flush(self._next_frame)
 
     def _drop(self, board: Board) -> None:
         del self._boards[board.market]
@@ -413,6 +409,10 @@ class Broadcast:
         self._dirty.pop(board, None)
         for asset_id in board.info.asset_ids:
             self._of_asset.pop(asset_id, None)
+        if board.settlement is not None:
+            self._settled[board.market] = board.settlement
+            if len(self._settled) > _MOST_SETTLED:
+                del self._settled[next(iter(self._settled))]
         reader = self._markets_reader
         if reader is None:
             return
@@ -445,8 +445,7 @@ class Broadcast:
     def _forget(self, channel: str) -> None:
         if channel == "market":
             self._connects_until = None
-        for place in [place for place in self._lost if place[0] == channel]:
-            del self._lost[place]
+        self._outages.forget(channel)
 
     def _failed(self, reader: Reader, error: PolymarketWSError) -> None:
         """End every response that a stream is lost to: browsers come back and try again."""

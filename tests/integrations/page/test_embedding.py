@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -90,3 +91,101 @@ def test_one_script_tag_shows_a_market_on_a_site_that_is_allowed(
                     assert not page.evaluate("Boolean(customElements.get('polymarket-market'))")
                     page.context.close()
             polymarket.close(live)
+
+
+def test_one_component_may_show_more_markets_in_turn_than_a_server_tells_of_at_once(
+    open_page: Callable[..., Any],
+) -> None:
+    with Exchange(seed=7, rate=None, markets=4) as exchange:
+        site = flask.Flask("site")
+        site.config["POLYMARKET_ENDPOINTS"] = exchange.url
+        site.config["POLYMARKET_MAX_MARKETS"] = 2
+        # That a browser has left is noticed when something is sent to it.
+        site.config["POLYMARKET_KEEPALIVE_SECONDS"] = 0.05
+        polymarket = PolymarketWS(site)
+
+        @site.get("/")
+        def article() -> Any:
+            return """<!doctype html><html lang="en"><title>Weather</title>
+                <link rel="icon" href="data:,">
+                <script type="module" src="/polymarket/assets/polymarket.js"></script>
+                <polymarket-market market="will-it-rain-in-lisbon-on-new-years-day">
+                </polymarket-market></html>"""
+
+        with running(site) as address:
+            page = open_page(address)
+            card = page.locator("polymarket-market")
+            badge, question = card.locator("[part=state]"), card.locator("[part=question]")
+            sync_api.expect(badge).to_have_text("Live")
+            # And back to one that was left: what it showed then is not true any more.
+            for market in (*exchange.markets[1:], exchange.markets[0]):
+                card.evaluate("(one, slug) => one.setAttribute('market', slug)", market.slug)
+                sync_api.expect(question).to_have_text(market.question)
+                sync_api.expect(badge).to_have_text("Live")
+                page.wait_for_function(
+                    """() => fetch('/polymarket/health').then((answer) => answer.json())
+                        .then((health) => health.browsers === 1)"""
+                )
+            page.goto("about:blank")
+            polymarket.close(site)
+
+
+def test_a_component_that_is_added_costs_the_others_no_trade(
+    open_page: Callable[..., Any], seconds: Callable[[float], float]
+) -> None:
+    with Exchange(seed=7, rate=None, markets=2) as exchange:
+        first, second = exchange.markets
+        site = flask.Flask("site")
+        site.config["POLYMARKET_ENDPOINTS"] = exchange.url
+        polymarket = PolymarketWS(site)
+
+        @site.get("/")
+        def article() -> Any:
+            return f"""<!doctype html><html lang="en"><title>Weather</title>
+                <link rel="icon" href="data:,">
+                <script type="module" src="/polymarket/assets/polymarket.js"></script>
+                <polymarket-market market="{first.slug}"></polymarket-market></html>"""
+
+        def told_of_a_trade(address: str) -> None:
+            # Once another browser is told of it, the next one to come is not told of it live.
+            connection = http.client.HTTPConnection(
+                address.removeprefix("http://"), timeout=seconds(10)
+            )
+            connection.request("GET", f"/polymarket/events?market={first.slug}")
+            answer = connection.getresponse()
+            exchange.market(0).trade("Yes", "BUY", "0.77", "7")
+            while b'"type":"trade","price":"0.77"' not in answer.readline():
+                continue
+            answer.close()
+            connection.close()
+
+        with running(site) as address:
+            page = open_page(address)
+            card = page.locator("polymarket-market")
+            sync_api.expect(card.locator("[part=state]")).to_have_text("Live")
+            # An id to come back with.
+            exchange.market(0).trade("Yes", "BUY", "0.76", "6")
+            trades = card.first.locator("[part=trades] tbody")
+            sync_api.expect(trades).to_contain_text("76¢")
+
+            def between(route: Any) -> None:
+                told_of_a_trade(address)
+                route.continue_()
+
+            page.route("**/polymarket/events?*", between)
+            page.evaluate(
+                """(slug) => {
+                    const one = document.createElement('polymarket-market');
+                    one.setAttribute('market', slug);
+                    document.body.append(one);
+                }""",
+                second.slug,
+            )
+            sync_api.expect(card.last.locator("[part=question]")).to_have_text(second.question)
+            sync_api.expect(card.last.locator("[part=state]")).to_have_text("Live")
+            sync_api.expect(trades).to_contain_text("77¢")
+            assert trades.inner_text().count("76¢") == 1
+            note = card.first.locator("[part=note]")
+            sync_api.expect(note).to_have_text("nothing missed")
+            page.goto("about:blank")
+            polymarket.close(site)

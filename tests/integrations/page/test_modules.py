@@ -243,7 +243,70 @@ def test_long_names_and_huge_numbers_fit_and_what_is_unknown_is_passed_over(
     assert "<b>Nine Winters</b>" in first.locator("[part=outcomes]").inner_text()
     assert "99.85¢" in first.locator("[part=outcomes]").inner_text()
     assert "123.5K" in first.locator("[part=trades]").inner_text()
+    # On a phone a line beside such names would be too short to tell anything.
+    assert first.locator("td.spark").first.is_visible() is (width == 1280)
     # Waited for: the stream is over, and a browser that is slow to ask again says so meanwhile.
     expect(second.locator("[part=state]")).to_have_text("Silent")
     assert second.locator("[part=question]").inner_text() == "0xcd…"
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_another_market_in_the_same_place_leaves_nothing_of_the_last_one(
+    open_page: Callable[..., Any],
+) -> None:
+    film = {
+        "condition_id": "0xab",
+        "question": "Which film opens the festival?",
+        "slug": "film",
+        "outcomes": ["The Lighthouse Keeper", "Salt", "Nine Winters"],
+        "asset_ids": ["1", "2", "3"],
+    }
+    rain = {
+        "condition_id": "0xcd",
+        "question": "Will it rain?",
+        "slug": "rain",
+        "outcomes": ["Yes", "No"],
+        "asset_ids": ["4", "5"],
+    }
+    book = {"type": "book", "asset_id": "3", "bids": [["0.31", "70"]], "asks": []}
+    trade = {"type": "trade", "asset_id": "3", "price": "0.32", "size": "8", "side": "BUY"}
+    events = [
+        told("polymarket-ws-subscribed", {"markets": [film, rain], "asset_ids": []}),
+        told("polymarket-market-update", book, "0xab"),
+        told("polymarket-market-update", trade, "0xab"),
+    ]
+
+    def answer(route: Any) -> None:
+        name = route.request.url.partition("?")[0].rpartition("/")[2] or "index.html"
+        if name == "events":
+            route.fulfill(content_type="text/event-stream", body="".join(events))
+        else:
+            route.fulfill(path=PAGE / name)
+
+    page = open_page("about:blank", viewport={"width": 390, "height": 800})
+    page.route("**/*", answer)
+    page.goto("http://page.invalid/")
+    card = page.locator("polymarket-market").first
+    outcomes = card.locator("[part=outcomes] tbody tr")
+    depth = card.locator("[part=depth]")
+    trades = card.locator("[part=trades] tbody")
+    outcomes.nth(2).get_by_role("button").click()
+    depth.get_by_text("31¢").wait_for()
+    trades.get_by_text("32¢").wait_for()
+
+    card.evaluate("one => one.setAttribute('market', 'rain')")
+    card.get_by_text("Will it rain?").wait_for()
+    assert outcomes.count() == 2
+    assert depth.locator("caption").inner_text() == "Order book of Yes: empty"
+    assert "31¢" not in depth.inner_text()
+    assert trades.inner_text().strip() == "No trade yet"
+
+    # What nobody knows may have a name of 77 digits; it must not make the card any wider.
+    name = "7" * 77
+    card.evaluate("(one, name) => one.setAttribute('market', name)", name)
+    card.get_by_text(name).wait_for()
+    assert outcomes.count() == 0
+    assert depth.locator("caption").inner_text() == "Order book"
+    assert trades.inner_text().strip() == ""
+    inside = card.locator("[part=card]")
+    assert inside.evaluate("one => one.scrollWidth - one.clientWidth") == 0

@@ -199,6 +199,23 @@ def test_the_keyboard_chooses_whose_book_is_shown(open_page: Open, served: Serve
         expect(shown).to_have_attribute("value", bid)
         outline = "getComputedStyle(document.querySelector('polymarket-market').shadowRoot"
         assert page.evaluate(f"{outline}.activeElement).outlineStyle") == "solid"
+        cut_by = page.evaluate(
+            """() => {
+                const button = document.querySelector('polymarket-market').shadowRoot.activeElement;
+                const style = getComputedStyle(button);
+                const ring = parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset);
+                const box = button.getBoundingClientRect();
+                const cut = [];
+                for (let one = button.parentElement; one; one = one.parentElement) {
+                    if (getComputedStyle(one).overflow === 'visible') continue;
+                    const place = one.getBoundingClientRect();
+                    if (box.left - ring < place.left || box.top - ring < place.top)
+                        cut.push(one.tagName);
+                }
+                return cut;
+            }"""
+        )
+        assert cut_by == []
 
 
 # -- connections -----------------------------------------------------------------------------------
@@ -234,7 +251,8 @@ def test_a_server_that_hangs_is_told_although_the_connection_stands(
         site = served(exchange)
         page = open_page(site.address)
         expect(state(page)).to_have_text("Live")
-        quiet, answer = scaled(1500), scaled(1000)
+        # The page looks once a second: one look at least has to be between the two.
+        quiet, answer = scaled(1500), scaled(600)
         page.evaluate(
             f"""import('/assets/feed.js').then(({{Feed}}) =>
                 Object.assign(Feed, {{quietMs: {quiet}, answerMs: {answer}}}))"""
@@ -317,6 +335,21 @@ def test_components_share_one_connection_and_the_last_one_closes_it(
         page.wait_for_function(
             "async () => (await (await fetch('/health')).json()).browsers === 1", polling=100
         )
+
+
+def test_a_wrong_name_in_the_address_of_the_page_costs_the_other_markets_nothing(
+    open_page: Open, served: Serve
+) -> None:
+    with Exchange(seed=7, rate=None, markets=2) as exchange:
+        first, second = exchange.markets
+        address = served(exchange).address
+        names = (second.slug, "no-such-market", first.asset_ids[1])
+        page = open_page(f"{address}?{'&'.join(f'market={name}' for name in names)}")
+        questions = page.locator("polymarket-market [part=question]")
+        expect(questions).to_have_text([second.question, "no-such-market", first.question])
+        states = page.locator("polymarket-market [part=state]")
+        expect(states).to_have_text(["Live", "Not here", "Live"])
+        expect(page.locator("#count")).to_have_text("2 markets")
 
 
 def test_a_market_that_the_server_does_not_show_is_said(open_page: Open, served: Serve) -> None:

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
+import signal
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import attrs
 import pytest
 
 from polymarket_ws import (
@@ -15,14 +14,13 @@ from polymarket_ws import (
     ClientClosed,
     Credentials,
     Endpoints,
-    MarketInfo,
     SubscriptionStalled,
 )
 from polymarket_ws.integrations.sse.broadcast import AtCapacity, Broadcast, Limits
-from polymarket_ws.integrations.sse.browser import Browser
 from polymarket_ws.simulator import Exchange
 from tests.conftest import scaled
-from tests.integrations.event_stream import Message, Parser
+from tests.integrations.event_stream import Parser
+from tests.integrations.sse.house import House, Visitor
 from tests.ports import unused_port
 
 
@@ -31,67 +29,6 @@ def exchange() -> Iterator[Exchange]:
     # A port of its own, also while it is down: one that the system chose may be given away then.
     with Exchange(port=unused_port(), rate=None, markets=4) as exchange:
         yield exchange
-
-
-@attrs.define
-class Visitor:
-    """A browser without a network: what it was told, parsed."""
-
-    broadcast: Broadcast
-    browser: Browser
-    parser: Parser = attrs.field(factory=Parser)
-    messages: list[Message] = attrs.field(factory=list)
-
-    def read(self, timeout: float) -> None:
-        self.browser.wait(timeout)
-        self.messages += self.parser.feed(self.broadcast.read(self.browser))
-
-    def until(self, found: Callable[[Message], object]) -> Message:
-        for _ in range(200):
-            for message in self.messages:
-                if found(message):
-                    return message
-            self.read(scaled(0.2))
-        raise AssertionError([message.kind for message in self.messages])
-
-    def kinds(self) -> list[str]:
-        return [message.kind for message in self.messages]
-
-    def live(self, info: MarketInfo) -> None:
-        for asset_id in info.asset_ids:
-            self.until(
-                lambda message, asset_id=asset_id: (  # type: ignore[misc]
-                    message.body.get("asset_id") == asset_id and message.body.get("state") == "live"
-                )
-            )
-
-    @property
-    def id(self) -> str:
-        return self.parser.last_event_id
-
-
-class House:
-    """A broadcast beside an exchange."""
-
-    def __init__(self, exchange: Exchange, **limits: Any) -> None:
-        self.exchange = exchange
-        account = exchange.account.credentials
-        self.client = Client(
-            account, endpoints=Endpoints.at(exchange.url), backoff=Backoff(initial=0.01)
-        )
-        self.broadcast = Broadcast(
-            lambda: self.client, api_key=account.api_key, limits=Limits(**limits)
-        )
-
-    def visit(self, *markets: int, user: bool = False, since: str | None = None) -> Visitor:
-        infos = [self.exchange.markets[at] for at in markets]
-        browser, text = self.broadcast.join(infos, user=user, last_event_id=since)
-        visitor = Visitor(self.broadcast, browser)
-        visitor.messages += visitor.parser.feed(text)
-        return visitor
-
-    def leave(self, visitor: Visitor) -> None:
-        self.broadcast.leave(visitor.browser)
 
 
 @pytest.fixture
@@ -170,6 +107,33 @@ def test_a_market_is_let_go_some_time_after_its_last_browser(
         lambda: exchange.subscribed == set(exchange.markets[0].asset_ids), seconds(10)
     )
     assert house.broadcast.reading().markets == 1
+    assert house.broadcast.close(seconds(5))
+    assert house.client.close(seconds(5))
+
+
+def test_a_market_that_was_settled_is_shown_as_that_however_long_nobody_watched(
+    exchange: Exchange, seconds: Callable[[float], float]
+) -> None:
+    house = House(exchange, grace=0.05)
+    first = house.visit(0, 1)
+    first.live(exchange.markets[0])
+    exchange.market(0).resolve("No")
+    first.until(lambda message: message.kind == "market-update/resolved")
+    house.leave(first)
+    assert exchange.wait_for(lambda: not exchange.connections, seconds(10))
+    # Twice: what was remembered once is remembered again.
+    for _ in range(2):
+        later = house.visit(0)
+        assert later.kinds() == [
+            "ws-subscribed",
+            "market-update/book",
+            "market-update/book",
+            "market-update/resolved",
+        ]
+        assert [message.body["resolved"] for message in later.messages[1:3]] == [True, True]
+        assert later.messages[-1].body["outcome"] == "No"
+        house.leave(later)
+        assert exchange.wait_for(lambda: not exchange.connections, seconds(10))
     assert house.broadcast.close(seconds(5))
     assert house.client.close(seconds(5))
 
@@ -542,6 +506,37 @@ def test_a_gap_of_the_account_leaves_the_books_alone(
     owner.until(lambda message: "gap_seconds" in message.body)
     states = [m.body["state"] for m in owner.messages if m.kind == "market-update/book"]
     assert "stale" not in states
+
+
+class Server:
+    """Keeps a flag for what it was asked, as uvicorn's does."""
+
+    should_exit = False
+
+    def handle_exit(self, number: int, frame: object) -> None:
+        self.should_exit = True
+
+
+def test_a_server_that_stops_ends_who_came_after_a_pause_to_a_quiet_market(
+    house: House, seconds: Callable[[float], float]
+) -> None:
+    before = signal.signal(signal.SIGTERM, Server().handle_exit)
+    try:
+        first = house.visit(0)
+        first.live(house.exchange.markets[0])
+        house.leave(first)
+        # The clock finds nobody and goes to sleep for as long as the market is kept.
+        while not house.broadcast._bell.empty():
+            first.browser.wait(0.01)
+        first.browser.wait(0.2)
+        second = house.visit(0)
+        signal.raise_signal(signal.SIGTERM)
+        deadline = time.monotonic() + seconds(2)
+        while second.browser.farewell is None and time.monotonic() < deadline:
+            second.read(seconds(0.2))
+        assert second.browser.farewell is not None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_client_that_somebody_else_closed_ends_the_responses(house: House) -> None:

@@ -33,6 +33,7 @@ from polymarket_ws.events.market import (
     PriceChange,
     TickSizeChange,
 )
+from polymarket_ws.integrations.catalogue import without_python
 from polymarket_ws.integrations.django.announcing import Announcer, is_output_unread
 from polymarket_ws.integrations.django.apps import installed
 from polymarket_ws.integrations.django.lock import AlreadyRunning, SingleInstance, default_path
@@ -142,7 +143,7 @@ class Command(BaseCommand):
                 stopping.stop = announcer.stream.close
                 announcer.run()
         except (AlreadyRunning, ImproperlyConfigured, PolymarketWSError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(without_python(str(error))) from error
         except BrokenPipeError:
             if not is_output_unread():
                 raise

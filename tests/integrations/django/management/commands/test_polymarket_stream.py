@@ -156,8 +156,9 @@ def test_what_cannot_begin_says_why(
     configured: dict[str, Any], arguments: tuple[str, ...], held: dict[str, Any], told: str
 ) -> None:
     with override_settings(POLYMARKET_WS={**configured, **held}):
-        with pytest.raises(CommandError, match=told):
+        with pytest.raises(CommandError, match=told) as raised:
             call_command(COMMAND, *arguments, stdout=io.StringIO())
+    assert "lookup(" not in str(raised.value)
 
 
 def test_it_does_not_run_twice(configured: dict[str, Any], tmp_path: Path) -> None:
