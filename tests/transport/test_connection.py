@@ -995,6 +995,29 @@ def test_warnings_are_one_of_each_kind(caplog: pytest.LogCaptureFixture, seconds
     assert said[2] == f"{host}: the server answered with HTTP 500"
 
 
+def test_reason_of_a_server_begins_no_line_of_the_log(
+    caplog: pytest.LogCaptureFixture, seconds: Seconds
+) -> None:
+    reason = "bye\nCRITICAL forged \x1b[31m"
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept()
+        conversation.read()
+        conversation.sock.sendall(close_frame(4000, reason))
+        conversation.read_on()
+
+    with caplog.at_level(logging.WARNING, "polymarket_ws"):
+        with Peer(script) as peer, make_client(peer.url) as client:
+            events = client.subscribe(Market("1")).all()
+            told = [events.get(seconds(5)) for _ in range(3)]
+            lost = next(event for event in told if isinstance(event, Disconnected))
+            words = client.health().last_error
+    assert lost.reason == reason
+    assert str(lost) == "Disconnected market#1: 4000 bye CRITICAL forged [31m"
+    assert words == "4000 bye CRITICAL forged [31m"
+    assert caplog.messages[0] == f"127.0.0.1:{peer.port}: connection lost: {words}"
+
+
 def test_fault_of_our_own_ends_the_stream_with_its_cause(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, seconds: Seconds
 ) -> None:
