@@ -134,6 +134,7 @@ class Router:
     Attributes:
         decoded: every class that must be decoded.
         dropped: how many events mailboxes dropped; for the owner to read and reset.
+        ended: whether a consumer's row has ended with an error; for the owner to read and reset.
         odd: what could not be decoded or is unknown; for the owner to read and clear.
         not_asked_for: how many events came that nobody wanted.
     """
@@ -157,6 +158,7 @@ class Router:
         self._observers = _Lane(observers)
         self._observes = observes
         self.dropped = 0
+        self.ended = False
         self.odd: list[Lifecycle] = []
         self._queued: list[_Lane] = []
         self._share = Share()
@@ -515,6 +517,7 @@ class Router:
             if mailbox.budget is not None:
                 # All streams of a client share one.
                 budget = mailbox.budget
+                self.ended |= mailbox.error is not None
                 events += len(sizes)
                 size += sum(sizes)
             self.dropped += mailbox.add(lane.pending, sizes)

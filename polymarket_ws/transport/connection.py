@@ -577,6 +577,10 @@ class Connection:
     def _flush_events(self) -> None:
         router, warnings = self._router, self._warnings
         router.flush()
+        if router.ended:
+            # What it wanted is left, or the server would send it to nobody, without end.
+            router.ended = False
+            self._readiness.wake()
         if not router.odd and not router.dropped:
             return
         now = time.monotonic()
