@@ -250,6 +250,10 @@ class Session:
         self._gap_began = now
         self.last_frame_at = received_at
 
+    def advanced(self, now: float) -> None:
+        """Note that a good part of a message came: the peer is not silent."""
+        self._heard_at = now
+
     def receive(
         self, texts: Sequence[bytes], received_at: float
     ) -> tuple[list[Event], list[int], list[Source]]:

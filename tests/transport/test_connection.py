@@ -793,6 +793,50 @@ def test_mute_server_is_left_for_a_new_connection(seconds: Seconds) -> None:
     assert (lost.code, lost.reason) == (1006, "no frame of any kind for 0.5 s")
 
 
+def test_message_that_takes_longer_than_silence_may_last_arrives(seconds: Seconds) -> None:
+    limit = seconds(0.5)
+    padding = "x" * 400_000
+    pieces = 20
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept()
+        conversation.read()
+        data = server_frame(trade(1, padding=padding))
+        step = len(data) // pieces + 1
+        for start in range(0, len(data), step):
+            conversation.sock.sendall(data[start : start + step])
+            conversation.peer.stopped.wait(2 * limit / pieces)
+        conversation.read_on()
+
+    with Peer(script) as peer:
+        with make_client(peer.url, liveness=Liveness(socket=limit)) as client:
+            stream = client.subscribe(Market("1", events=[LastTradePrice]))
+            assert stream.get(timeout=10 * limit).size == 1
+            assert stream.stats.disconnects == 0
+        assert len(peer.conversations) == 1
+
+
+def test_message_that_hardly_moves_is_silence(seconds: Seconds) -> None:
+    limit = seconds(0.3)
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept()
+        conversation.read()
+        for byte in server_frame(trade(1)):
+            conversation.sock.sendall(bytes((byte,)))
+            if conversation.peer.stopped.wait(limit / 10):
+                return
+
+    with Peer(script) as peer:
+        with make_client(peer.url, liveness=Liveness(socket=limit)) as client:
+            told = until(
+                client.subscribe(Market("1")),
+                lambda event: isinstance(event, Disconnected),
+                10 * limit,
+            )
+    assert str(told[-1]).endswith(f"1006 no frame of any kind for {limit:g} s")
+
+
 def test_any_frame_keeps_the_connection(seconds: Seconds) -> None:
     def script(conversation: Conversation) -> None:
         conversation.accept()
