@@ -155,6 +155,7 @@ class Router:
         self._ways: dict[str, _Way] = {}
         self._past = Past(self._forgotten)
         self._bookless: dict[str, list[_Lane]] = {}
+        self._moved: set[str] = set()
         self._observers = _Lane(observers)
         self._observes = observes
         self.dropped = 0
@@ -190,7 +191,8 @@ class Router:
         """Take a wish, and return the assets whose book must be asked for anew.
 
         Until that book comes, or is told to be stalled, the newcomer gets none of the
-        asset's changes: they would be of a book that it does not have.
+        asset's changes: they would be of a book that it does not have. One that had them on
+        another connection only waits until the asset is asked for here.
 
         Args:
             want: the wish.
@@ -213,6 +215,8 @@ class Router:
         unknown: list[str] = []
         if connected is not None:
             unknown = self._introduce(lane, before, connected, sent)
+            if want.last_chance or want.told:
+                self._moved.update(want.wishes)
         left = [key for key, had in before.items() if had and key not in lane.wishes]
         if left:
             epoch = 0 if connected is None else connected.epoch
@@ -275,9 +279,11 @@ class Router:
             self._ways.pop(key, None)
             self._past.forget(key)
             self._bookless.pop(key, None)
+            self._moved.discard(key)
 
     def _give_changes(self, key: str) -> None:
         """End the wait of those who were promised the book of ``key`` before its changes."""
+        self._moved.discard(key)
         for lane in self._bookless.pop(key, ()):
             self._lead(lane, key, lane.wishes[key])
 
@@ -491,10 +497,11 @@ class Router:
         if self._lanes and self._observes(type(event)):
             everything = self.ids if about is None else about
             self._tell(self._observers, self._about(event, tuple(everything)))
-        if isinstance(event, SubscriptionStalled):
+        if isinstance(event, (Subscribed, SubscriptionStalled)):
             # Changes without a book are better than nothing at all.
             for asset_id in about or ():
-                self._give_changes(asset_id)
+                if asset_id in self._moved or isinstance(event, SubscriptionStalled):
+                    self._give_changes(asset_id)
 
     def fail(self, error: PolymarketWSError) -> None:
         """End every consumer's row with ``error``."""

@@ -22,6 +22,7 @@ from polymarket_ws.events.lifecycle import (
     Disconnected,
     Dropped,
     Lifecycle,
+    Subscribed,
     UnknownEvent,
     Unsubscribed,
 )
@@ -145,6 +146,8 @@ class Audit:
                 self._connected(event)
             elif isinstance(event, Disconnected):
                 self._disconnected(event)
+            elif isinstance(event, Subscribed):
+                self._joined(event)
             elif isinstance(event, Unsubscribed):
                 self._left(event)
             elif isinstance(event, Dropped):
@@ -180,6 +183,12 @@ class Audit:
         if event.connection in self._links:
             self._disconnect(event.connection)
         self._links[event.connection] = _Link(frozenset(event.asset_ids))
+
+    def _joined(self, event: Subscribed) -> None:
+        # A token may move to a connection that the stream has for others already.
+        link = self._links.get(event.connection)
+        if link is not None:
+            link.asset_ids = link.asset_ids.union(event.asset_ids)
 
     def _left(self, event: Unsubscribed) -> None:
         link = self._links.get(event.connection)
