@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
@@ -18,7 +19,12 @@ from polymarket_ws.conversion import reason, structure
 from polymarket_ws.credentials import Credentials
 from polymarket_ws.errors import AuthenticationFailed, ConnectionFailed, UsageError
 from polymarket_ws.events.user import Order, Trade
-from polymarket_ws.protocol.recovering import Account, Question, normalised_status
+from polymarket_ws.protocol.recovering import (
+    CLOCKS_APART_MILLISECONDS,
+    Account,
+    Question,
+    normalised_status,
+)
 from polymarket_ws.spelling import parse_json
 
 if TYPE_CHECKING:
@@ -30,6 +36,10 @@ E = TypeVar("E", Order, Trade)
 
 #: The cursor behind the last page.
 _END_CURSOR: Final = "LTE="
+
+#: A clock that is further ahead is no reason to read an account's whole history: rather is such
+#: a date wrong. What is signed by it is refused by then.
+_MOST_AHEAD: Final = 3_600_000
 
 #: A bound for a server that never ends its pages: 100,000 trades and more.
 _MOST_PAGES: Final = 1_000
@@ -93,12 +103,17 @@ def _asked(service: _Service, question: Question, seconds: float) -> Account | C
 
 
 class _Service:
-    """Signed requests to one CLOB."""
+    """Signed requests to one CLOB.
+
+    Attributes:
+        ahead: milliseconds by which our clock is at most ahead of the CLOB's, 0 if hardly.
+    """
 
     def __init__(self, requests: Requests, credentials: Credentials, clob: str) -> None:
         self._requests = requests
         self._credentials = credentials
         self._clob = clob
+        self.ahead = 0
 
     def account(self, question: Question, lookup_seconds: float) -> Account:
         """Return the answer to ``question``."""
@@ -118,8 +133,9 @@ class _Service:
                 ended.append(_normalised(order))
             if time.monotonic() >= limit:
                 break
-        # Seconds on the wire, and nobody knows whether that one is included.
-        after = str(max(0, question.after // 1000 - 1))
+        # Asked for by our clock and dated by theirs, a trade of the gap could be too old. Seconds
+        # on the wire, and nobody knows whether that one is included.
+        after = str(max(0, (question.after - self.ahead) // 1000 - 1))
         trades = {trade.id: trade for trade in self._listed(Trade, "/data/trades", after=after)}
         for trade_id in question.trade_ids:
             trades.update(
@@ -136,6 +152,7 @@ class _Service:
             ended_orders=tuple(ended),
             missing_orders=tuple(missing),
             is_complete=not left,
+            ahead=self.ahead,
         )
 
     def _listed(self, cls: type[E], path: str, **fields: str) -> Iterator[E]:
@@ -196,10 +213,29 @@ class _Service:
         self._requests.restart()
         headers = self._credentials.l2_headers("GET", path)
         try:
-            return self._requests.request("GET", url, fields=tuple(fields.items()), headers=headers)
+            answer = self._requests.request(
+                "GET", url, fields=tuple(fields.items()), headers=headers
+            )
         except RequestFailed as failure:
             # Raised outside: else it would keep the frames that held the headers.
             return failure
+        self.ahead = max(self.ahead, _ahead(answer.headers.get("Date", "")))
+        return answer
+
+
+def _ahead(date: str) -> int:
+    """Return by how many milliseconds our clock is ahead of an answer's ``Date``, 0 if hardly.
+
+    Only that loses something: where it is behind, more is asked for than is needed.
+    """
+    try:
+        moment = parsedate_to_datetime(date)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    if moment.tzinfo is None:
+        return 0
+    ahead = int((time.time() - moment.timestamp()) * 1000)
+    return ahead if CLOCKS_APART_MILLISECONDS < ahead < _MOST_AHEAD else 0
 
 
 def _normalised(item: E) -> E:

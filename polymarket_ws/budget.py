@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from polymarket_ws.delivery import Delivery, Mailbox
+from polymarket_ws.errors import SlowConsumer
 
 __all__ = ["Budget", "Share"]
 
@@ -99,9 +100,33 @@ class Budget:
         dropped = 0
         for mailbox in sorted(mailboxes, key=self._share, reverse=True):
             if self.excess() == (0, 0):
-                break
+                return dropped
             dropped += mailbox.shed_for(self)
+        self._end_the_slowest(mailboxes)
         return dropped
+
+    def _end_the_slowest(self, mailboxes: Sequence[Mailbox]) -> None:
+        """End who holds most, while what may not be dropped is alone over the limit.
+
+        Else it would have no bound, and every other mailbox would pay for it without end.
+        """
+        kept = {mailbox: mailbox.kept for mailbox in mailboxes if not mailbox.ended}
+        for mailbox in sorted(kept, key=self._share, reverse=True):
+            events = sum(events for events, _ in kept.values())
+            size = sum(size for _, size in kept.values())
+            if events <= self._delivery.max_events and size <= self._delivery.max_bytes:
+                return
+            if kept.pop(mailbox) != (0, 0):
+                mailbox.fail(self.too_slow())
+
+    def too_slow(self) -> SlowConsumer:
+        """Return what ends a mailbox because of the sum."""
+        return SlowConsumer(
+            f"the consumer is too slow: more than {self._delivery.max_events} events or "
+            f"{self._delivery.max_bytes} bytes wait in all streams of the client together, and "
+            f"none of them may be dropped here; read faster, or raise "
+            f"Client(delivery=Delivery(max_events=…, max_bytes=…))"
+        )
 
     def _share(self, mailbox: Mailbox) -> float:
         return max(

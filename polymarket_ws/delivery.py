@@ -22,7 +22,7 @@ import os
 import threading
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
@@ -286,11 +286,17 @@ class Mailbox:
                 return 0
             self._settle()
             dropped_before = self._dropped
-            self._make_room(*budget.excess())
+            self._make_room(*budget.excess(), too_slow=budget.too_slow)
             self._measure()
             return self._dropped - dropped_before
         finally:
             self._lock.release()
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many events wait, and their wire bytes, that overflow had to leave."""
+        front = self._front
+        return (0, 0) if self._front_is_handed() else (front.undroppable, front.bytes)
 
     # -- the consumer ------------------------------------------------------------------
 
@@ -487,19 +493,19 @@ class Mailbox:
         self._measure()
         if self.held_events > self._max_events or self.held_bytes > self._max_bytes:
             self._settle()
-            self._make_room(*self._excess())
+            self._make_room(*self._excess(), too_slow=self._too_slow)
             self._measure()
 
-    def _make_room(self, events: int, size: int) -> None:
+    def _make_room(self, events: int, size: int, too_slow: Callable[[], SlowConsumer]) -> None:
         if events <= 0 and size <= 0:
             return
         if self._delivery.overflow == "fail":
             self._cut(events, size)
-            self._fail_slow()
+            self.fail(too_slow())
             return
         self._shed(events, size)
         if self._front.undroppable and self._excess() != (0, 0):
-            self._fail_slow()
+            self.fail(too_slow())
 
     def _shed(self, events: int, size: int) -> None:
         """Drop the oldest until ``events`` events and ``size`` bytes are gone."""
@@ -539,14 +545,12 @@ class Mailbox:
         del row.events[end:]
         del row.offsets[end + 1 :]
 
-    def _fail_slow(self) -> None:
-        if self.error is None:
-            self.error = SlowConsumer(
-                f"the consumer is too slow: more than {self._max_events} events or "
-                f"{self._max_bytes} bytes wait and none of them may be dropped; read "
-                f"faster, or raise Delivery(max_events=…, max_bytes=…)"
-            )
-        self._ring()
+    def _too_slow(self) -> SlowConsumer:
+        return SlowConsumer(
+            f"the consumer is too slow: more than {self._max_events} events or "
+            f"{self._max_bytes} bytes wait and none of them may be dropped; read "
+            f"faster, or raise Delivery(max_events=…, max_bytes=…)"
+        )
 
     def after_fork_in_child(self, error: PolymarketWSError | None) -> None:
         """Replace the lock, which may be held for ever, in the copy of a forked child.

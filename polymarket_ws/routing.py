@@ -134,6 +134,7 @@ class Router:
     Attributes:
         decoded: every class that must be decoded.
         dropped: how many events mailboxes dropped; for the owner to read and reset.
+        ended: whether a consumer's row has ended with an error; for the owner to read and reset.
         odd: what could not be decoded or is unknown; for the owner to read and clear.
         not_asked_for: how many events came that nobody wanted.
     """
@@ -154,9 +155,11 @@ class Router:
         self._ways: dict[str, _Way] = {}
         self._past = Past(self._forgotten)
         self._bookless: dict[str, list[_Lane]] = {}
+        self._moved: set[str] = set()
         self._observers = _Lane(observers)
         self._observes = observes
         self.dropped = 0
+        self.ended = False
         self.odd: list[Lifecycle] = []
         self._queued: list[_Lane] = []
         self._share = Share()
@@ -188,7 +191,8 @@ class Router:
         """Take a wish, and return the assets whose book must be asked for anew.
 
         Until that book comes, or is told to be stalled, the newcomer gets none of the
-        asset's changes: they would be of a book that it does not have.
+        asset's changes: they would be of a book that it does not have. One that had them on
+        another connection only waits until the asset is asked for here.
 
         Args:
             want: the wish.
@@ -211,6 +215,8 @@ class Router:
         unknown: list[str] = []
         if connected is not None:
             unknown = self._introduce(lane, before, connected, sent)
+            if want.last_chance or want.told:
+                self._moved.update(want.wishes)
         left = [key for key, had in before.items() if had and key not in lane.wishes]
         if left:
             epoch = 0 if connected is None else connected.epoch
@@ -273,9 +279,11 @@ class Router:
             self._ways.pop(key, None)
             self._past.forget(key)
             self._bookless.pop(key, None)
+            self._moved.discard(key)
 
     def _give_changes(self, key: str) -> None:
         """End the wait of those who were promised the book of ``key`` before its changes."""
+        self._moved.discard(key)
         for lane in self._bookless.pop(key, ()):
             self._lead(lane, key, lane.wishes[key])
 
@@ -490,10 +498,11 @@ class Router:
         if self._lanes and self._observes(type(event)):
             everything = self.ids if about is None else about
             self._tell(self._observers, self._about(event, tuple(everything)))
-        if isinstance(event, SubscriptionStalled):
+        if isinstance(event, (Subscribed, SubscriptionStalled)):
             # Changes without a book are better than nothing at all.
             for asset_id in about or ():
-                self._give_changes(asset_id)
+                if asset_id in self._moved or isinstance(event, SubscriptionStalled):
+                    self._give_changes(asset_id)
 
     def fail(self, error: PolymarketWSError) -> None:
         """End every consumer's row with ``error``."""
@@ -516,6 +525,7 @@ class Router:
             if mailbox.budget is not None:
                 # All streams of a client share one.
                 budget = mailbox.budget
+                self.ended |= mailbox.error is not None
                 events += len(sizes)
                 size += sum(sizes)
             self.dropped += mailbox.put(lane.pending, sizes)

@@ -9,8 +9,10 @@ import time
 import traceback
 from collections.abc import Callable
 from decimal import Decimal
+from email.utils import formatdate
 from typing import Any
 
+import attrs
 import pytest
 
 from polymarket_ws import account as account_module
@@ -138,6 +140,36 @@ def test_trades_are_asked_for_since_the_second_before() -> None:
         [("after", str(AFTER - 1))],
         [("after", "0")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [
+        (lambda now: formatdate(now - 90, usegmt=True), 90),
+        (lambda now: formatdate(now - 3, usegmt=True), 0),
+        (lambda now: formatdate(now + 90, usegmt=True), 0),
+        (lambda now: formatdate(now - 7200, usegmt=True), 0),
+        (lambda now: formatdate(now - 90, usegmt=True).replace("GMT", "-0000"), 0),
+        (lambda _: "Wed, 31 Oct 9999 99:28:00 GMT", 0),
+        (lambda _: "soon", 0),
+    ],
+)
+def test_clock_that_is_ahead_of_the_exchange_hides_no_trade(
+    date: Callable[[float], str], ahead: int
+) -> None:
+    def script(_: Request) -> Reply:
+        return attrs.evolve(page(), headers={"Date": date(time.time())})
+
+    with HTTPExchange(script) as server:
+        answer = ask_account(NOTHING, key(), clob=server.url)
+    (after,) = (
+        int(value)
+        for request in server.requests
+        if request.path == "/data/trades"
+        for _, value in request.query
+    )
+    assert AFTER - 1 - after == pytest.approx(ahead, abs=scaled(2))
+    assert answer.ahead == pytest.approx(ahead * 1000, abs=scaled(2000))
 
 
 def test_answer_has_statuses_as_the_stream_spells_them_and_milliseconds() -> None:

@@ -11,6 +11,7 @@ from polymarket_ws.budget import Budget, Share
 from polymarket_ws.delivery import Delivery, Mailbox
 from polymarket_ws.errors import SlowConsumer
 from polymarket_ws.events.event import Event
+from polymarket_ws.events.lifecycle import Dropped
 from tests.mailboxes import NOW, balance, put, take, trades
 
 
@@ -111,9 +112,48 @@ def test_failing_mailbox_is_cut_when_the_sum_is_exceeded() -> None:
     put(strict, *range(8))
     put(other, *range(4))
     assert take(strict, 6) == trades(*range(6))
-    with pytest.raises(SlowConsumer):
+    with pytest.raises(SlowConsumer, match=r"than 10 events .* of the client together.*Client\("):
         strict.refill(NOW)
     assert take(other) == trades(*range(4))
+
+
+@pytest.mark.parametrize("bounds", [Delivery(max_events=100), Delivery(max_bytes=100)])
+def test_what_may_not_be_dropped_is_bounded_in_sum_and_costs_no_other_mailbox(
+    bounds: Delivery,
+) -> None:
+    budget = Budget(bounds)
+    slow = [Mailbox(Delivery(), budget, undroppable=(Event,)) for _ in range(4)]
+    fast = Mailbox(Delivery(), budget)
+    read = 0
+    for number in range(400):
+        put(slow[number % 4], number)
+        put(fast, number)
+        read += len([event for event in take(fast) if not isinstance(event, Dropped)])
+        assert sum(box.reading().waiting for box in slow if not box.ended) <= 100
+    # Just before one ends there is no room for anything else, so a few of the fast one may go.
+    assert read >= 400 - 2 * len(slow)
+    assert fast.error is None
+    ended = [mailbox for mailbox in slow if mailbox.ended]
+    assert ended
+    for mailbox in ended:
+        waiting = mailbox.reading().waiting
+        assert len(take(mailbox, waiting)) == waiting
+        with pytest.raises(SlowConsumer, match="of the client together"):
+            mailbox.refill(NOW)
+
+
+def test_hands_over_the_sum_end_nobody() -> None:
+    budget = Budget(Delivery(max_events=8))
+    user = Mailbox(Delivery(), budget, undroppable=(Event,))
+    readers = [Mailbox(Delivery(max_events=8), budget) for _ in range(8)]
+    for reader in readers:
+        put(reader, 1, 2)
+        assert reader.refill(NOW) is not None
+    for number in range(8):
+        put(user, number)
+    assert user.error is None
+    put(user, 9)
+    assert user.error is not None
 
 
 @given(

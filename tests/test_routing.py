@@ -754,6 +754,20 @@ def test_changes_come_without_a_book_once_that_is_told_to_be_stalled(bench: Benc
     assert bench.read(late)[2:] == [stalled, change(entry(YES))]
 
 
+def test_one_that_moved_here_has_its_changes_from_the_moment_they_are_asked_for(
+    bench: Bench,
+) -> None:
+    bench.join(YES)
+    moved = Mailbox(Delivery())
+    want = Want(moved, {NO: DEFAULT}, last_chance=True)
+    assert bench.router.want(want, connected=bench.connected, sent=bench.sent) == []
+    # With those of the other outcome; the connection that it comes from tells this one, too.
+    bench.route(change(entry(NO), timestamp=999))
+    assert bench.subscribe() == [NO]
+    bench.route(change(entry(NO)))
+    assert bench.read(moved) == [connected(NO), subscribed(NO), change(entry(NO))]
+
+
 def test_repeating_the_wish_while_the_book_is_on_the_way_changes_nothing(bench: Bench) -> None:
     bench.join(YES, kinds=frozenset({Book}))
     late = Mailbox(Delivery())

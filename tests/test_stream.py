@@ -509,6 +509,21 @@ def test_fail_delivers_what_is_buffered_and_raises(server: Loopback, client: Cli
     balance(stream.stats)
 
 
+def test_what_a_stream_wanted_is_left_once_an_error_has_ended_it(
+    server: Loopback, client: Client
+) -> None:
+    strict = trades_of(client, "1", "2", delivery=Delivery(max_events=4, overflow="fail"))
+    other = trades_of(client, "2")
+    talk = server.wait_for("1", "2")
+    talk.send(*([trade(n)] for n in range(20)))
+    eventually(lambda: strict.end_reason is not None)
+    # What comes next shows that nobody takes it.
+    talk.send([trade(20)])
+    server.wait_for("2")
+    talk.send([trade(21, "2")])
+    assert number_of(other.get(SOON)) == 21
+
+
 # Changing a feed.
 
 

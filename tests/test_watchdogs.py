@@ -81,6 +81,17 @@ def test_mute_server_is_left_and_told(seconds: Seconds) -> None:
         left.set()
 
 
+def test_limit_below_the_usual_heartbeat_tears_no_quiet_market_down(seconds: Seconds) -> None:
+    limit = 2 * LIMIT
+    assert limit < market_module.PING_INTERVAL
+    with Loopback(obey) as server, make_client(server, socket=limit) as client:
+        stream = client.subscribe(Market("1"))
+        stream.get(seconds(5))
+        # Nothing comes but the answers to what the client asks by itself.
+        assert server.talks[0].over.wait(2.5 * limit) is False
+        assert stream.stats.disconnects == 0
+
+
 def test_quiet_market_is_never_torn_down(seconds: Seconds) -> None:
     # So many pings in each limit that one which comes late is no silence.
     limit = 1.5 * LIMIT

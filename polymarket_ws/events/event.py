@@ -49,7 +49,7 @@ class Event:
 def short(identifier: str) -> str:
     """Return an id or a word, of a long one its ends, for ``str(event)``."""
     ends = identifier if len(identifier) <= 12 else f"{identifier[:6]}…{identifier[-4:]}"
-    return " ".join(ends.split())
+    return " ".join(_printable(ends).split())
 
 
 def plain(value: Decimal | None) -> str:
@@ -61,9 +61,16 @@ def plain(value: Decimal | None) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return foreign text as one short line, for ``str(event)``."""
-    line = " ".join(text[:400].split())
+    """Return foreign text as one short line, for ``str(event)``, errors and the log."""
+    line = " ".join(_printable(text[:400]).split())
     return line if len(line) <= 100 else f"{line[:99]}…"
+
+
+def _printable(text: str) -> str:
+    # A server's words must neither begin a line of the log nor command a terminal.
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def aware_time(timestamp: int | None) -> datetime | None:

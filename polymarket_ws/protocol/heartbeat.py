@@ -18,6 +18,10 @@ class TextPing:
         self._at_once = at_once
         self._due: float | None = None
 
+    def keep_within(self, seconds: float) -> None:
+        """Speak at least so often."""
+        self._interval = min(self._interval, seconds)
+
     def started(self, now: float) -> None:
         """Note that the first subscription frame was sent."""
         if self._due is None:

@@ -29,7 +29,9 @@ class Liveness:
 
     Attributes:
         socket: no inbound frame of any kind, ``PONG`` included, for so long: a new
-            connection. 30 s by default: a ``PONG`` may queue behind data for 11 s.
+            connection. 30 s by default: a ``PONG`` may queue behind data for 11 s. A large
+            message that is on its way counts with each 16 KiB that come. The client asks for
+            a sign of life every 10 s, or three times within a shorter limit.
         first_book: a subscribed token's first book must come within this time, or it is
             asked for again; then, alone, on a fresh connection; and it is told as
             ``SubscriptionStalled`` when that too is in vain. Each try has this time.

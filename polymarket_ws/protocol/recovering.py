@@ -130,6 +130,7 @@ class Account:
         ended_orders: what became of those of ``Question.order_ids`` that are not.
         missing_orders: those of them that REST does not know.
         is_complete: False if there was no time to ask for all of them.
+        ahead: milliseconds by which our clock is at most ahead of the exchange's.
     """
 
     trades: tuple[Trade, ...]
@@ -137,6 +138,7 @@ class Account:
     ended_orders: tuple[Order, ...]
     missing_orders: tuple[str, ...] = ()
     is_complete: bool = True
+    ahead: int = 0
 
 
 @attrs.define
@@ -190,6 +192,7 @@ class Recovering:
         self._promised_from = None if since is None else since // 1000 * 1000
         self._missed_since = since
         self._missed_again: int | None = None
+        self._ahead = 0
         self._only_learns = since is None
         self._epoch = 0
         self._opened_at = 0
@@ -349,6 +352,7 @@ class Recovering:
         Where there was another gap since the question, or only a part was answered, the
         next question follows at once and holding goes on.
         """
+        self._ahead = max(self._ahead, account.ahead)
         held: dict[str, Event] = {}
         for event in self._held:
             if isinstance(event, (Order, Trade)):
@@ -414,7 +418,9 @@ class Recovering:
         return told
 
     def _is_promised(self, time: int | None) -> bool:
-        return time is None or self._promised_from is None or time >= self._promised_from
+        if time is None or self._promised_from is None:
+            return True
+        return time >= self._promised_from - self._ahead
 
     def _missed_orders(self, account: Account, held: Mapping[str, Event]) -> list[Event]:
         missed: list[Event] = []

@@ -37,6 +37,9 @@ COALESCE_SECONDS = 0.05
 BURST_FRAMES = 10
 FRAMES_PER_SECOND = 10.0
 
+#: As many as in the default limit: 30 s, with a beat every 10 s.
+_BEATS_IN_SILENCE = 3
+
 _BRACE = ord("{")
 
 #: How much of an undecodable text is kept.
@@ -83,6 +86,9 @@ class Session:
         self._decoder = Decoder(dialect.vocabulary, connection=connection)
         self._subscribing = Subscribing(dialect)
         self._heartbeat = dialect.heartbeat()
+        if liveness.socket is not None:
+            # Where nothing happens only the answer to it breaks the silence, and one may be late.
+            self._heartbeat.keep_within(liveness.socket / _BEATS_IN_SILENCE)
         self._open = False
         self._heard_at = 0.0
         self._data_at = 0.0
@@ -249,6 +255,10 @@ class Session:
         self._heard_at = now
         self._gap_began = now
         self.last_frame_at = received_at
+
+    def advanced(self, now: float) -> None:
+        """Note that a good part of a message came: the peer is not silent."""
+        self._heard_at = now
 
     def receive(
         self, texts: Sequence[bytes], received_at: float

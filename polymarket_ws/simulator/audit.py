@@ -22,6 +22,7 @@ from polymarket_ws.events.lifecycle import (
     Disconnected,
     Dropped,
     Lifecycle,
+    Subscribed,
     UnknownEvent,
     Unsubscribed,
 )
@@ -145,6 +146,8 @@ class Audit:
                 self._connected(event)
             elif isinstance(event, Disconnected):
                 self._disconnected(event)
+            elif isinstance(event, Subscribed):
+                self._joined(event)
             elif isinstance(event, Unsubscribed):
                 self._left(event)
             elif isinstance(event, Dropped):
@@ -157,16 +160,23 @@ class Audit:
     def account(self) -> Account:
         """Return the account as it stands."""
         with self._lock:
-            waiting = 0
+            waiting = passing = 0
+            links = {id(link.line): link for link in self._links.values()}
             for line in self._lines.values():
                 self._unpack(line)
-                waiting += len(line.items)
+                link = links.get(id(line))
+                for item in line.items:
+                    # The last of a token that was left, which nothing may ever follow.
+                    if link is not None and self._reduced(link, item) is None:
+                        passing += 1
+                    else:
+                        waiting += 1
             return Account(
                 sent=self._sent,
                 delivered=self._delivered,
                 dropped=self._dropped,
                 in_gaps=self._in_gaps,
-                not_asked_for=self._not_asked_for,
+                not_asked_for=self._not_asked_for + passing,
                 waiting=waiting,
                 lost=self._lost,
                 strange=self._strange,
@@ -180,6 +190,12 @@ class Audit:
         if event.connection in self._links:
             self._disconnect(event.connection)
         self._links[event.connection] = _Link(frozenset(event.asset_ids))
+
+    def _joined(self, event: Subscribed) -> None:
+        # A token may move to a connection that the stream has for others already.
+        link = self._links.get(event.connection)
+        if link is not None:
+            link.asset_ids = link.asset_ids.union(event.asset_ids)
 
     def _left(self, event: Unsubscribed) -> None:
         link = self._links.get(event.connection)
@@ -307,8 +323,13 @@ class Audit:
         return found
 
     def _may_be_other(self, link: _Link, line: _Line) -> bool:
-        """Whether a connection carries what this link does not."""
-        return any(not link.asset_ids.issuperset(_assets(item)) for item in line.items)
+        """Whether a connection carries what this link does not, or nothing so far.
+
+        One that nothing was sent on is not known here: there was an answer without a book.
+        """
+        return not line.items or any(
+            not link.asset_ids.issuperset(_assets(item)) for item in line.items
+        )
 
     def _position(self, link: _Link, line: _Line, wanted: object) -> int | None:
         for position, item in enumerate(itertools.islice(line.items, _LOOK_AHEAD)):

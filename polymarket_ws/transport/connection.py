@@ -29,6 +29,7 @@ from polymarket_ws.errors import (
     ConnectionFailed,
     PolymarketWSError,
 )
+from polymarket_ws.events.event import one_line
 from polymarket_ws.events.lifecycle import Connected
 from polymarket_ws.health import ConnectionHealth
 from polymarket_ws.instrumentation.logging import RareWarnings
@@ -536,7 +537,7 @@ class Connection:
             sock.close()
             self._sock = None
         self.state = ConnectionState.CONNECTING
-        self.last_error = f"{end.code} {end.reason}".rstrip()
+        self.last_error = f"{end.code} {one_line(end.reason)}".rstrip()
         now = time.monotonic()
         self._warnings.warn("lost", now, "%s: connection lost: %s", self._host, self.last_error)
         if self._recovery is not None:
@@ -563,8 +564,9 @@ class Connection:
         if self._are_credentials_right or not session.authenticates or not end.by_peer:
             return
         if session.begun and session.last_frame_at is None and end.code not in _NOT_NOW_CODES:
+            words = one_line(end.reason)
             raise AuthenticationFailed(
-                f"{self._host} hung up right after it was told the credentials ({end.reason}). "
+                f"{self._host} hung up right after it was told the credentials ({words}). "
                 "Likely causes: a key, secret and passphrase that do not belong together; a key "
                 "that another wallet made, or that was deleted; a Builder key, which is no key "
                 "of an account"
@@ -575,6 +577,10 @@ class Connection:
     def _flush_events(self) -> None:
         router, warnings = self._router, self._warnings
         router.flush()
+        if router.ended:
+            # What it wanted is left, or the server would send it to nobody, without end.
+            router.ended = False
+            self._readiness.wake()
         if not router.odd and not router.dropped:
             return
         now = time.monotonic()

@@ -27,6 +27,11 @@ _LAST_WORDS_SECONDS = 0.25
 #: ever.
 _READS_A_TURN = 4
 
+#: So many bytes of a message that is still on its way are a sign of life, like a frame. The books
+#: of 200 tokens may be megabytes, which a slow line, or one that many connections share, takes
+#: longer for than silence may last; with less than that in such a time nobody gets anywhere.
+_ADVANCE_BYTES = 16 * 1024
+
 #: When a user's thread changes wishes at the same moment.
 _ASK_AGAIN_SECONDS = 0.05
 
@@ -78,6 +83,7 @@ class Conversation:
         self._flush = flush
         self._is_stopping = is_stopping
         self._looks_at = 0.0
+        self._unfinished = 0
 
     def hold(self) -> End:
         """Talk until the connection ends, and return why it did."""
@@ -203,6 +209,12 @@ class Conversation:
             if self._recovery is not None and session.begun:
                 self._recovery.heard(now)
             session.heard(now, received_at)
+            self._unfinished = 0
+        else:
+            self._unfinished += len(data)
+            if self._unfinished >= _ADVANCE_BYTES:
+                session.advanced(now)
+                self._unfinished = 0
         texts: list[bytes] = []
         for arrival in arrivals:
             if isinstance(arrival, bytes):

@@ -27,6 +27,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import attrs
 import websocket
 
+from polymarket_ws.events.event import one_line
 from polymarket_ws.proxies import proxy_for
 from polymarket_ws.transport.errand import Errand
 from polymarket_ws.transport.tls import TlsSocket
@@ -389,12 +390,12 @@ class _Exchange:
         words = f"{self._peer} answered with HTTP {status}"
         if 300 <= status < 400:
             words += ", a redirect, which is never followed"
-        body = self._read_body().decode(errors="replace").strip()
+        body = one_line(self._read_body().decode(errors="replace"))
         return OpeningFailed(
-            f"{words}: {' '.join(body.split())}" if body else words,
+            f"{words}: {body}" if body else words,
             fatal=400 <= status < 500 and status not in _PASSING_STATUSES,
             status=status,
-            retry_after=_seconds(self._header(b"retry-after")),
+            retry_after=_seconds(self._header(b"retry-after"), self._header(b"date")),
         )
 
     def _header(self, name: bytes) -> bytes:
@@ -474,13 +475,24 @@ class _Handshake(_Exchange):
         self._sock.close()
 
 
-def _seconds(retry_after: bytes) -> float | None:
-    # The form with a date is not used by the exchange, and would need a wall clock.
+def _seconds(retry_after: bytes, date: bytes) -> float | None:
+    """Return what a ``Retry-After`` asks for: seconds, or a moment after the answer's ``Date``."""
     try:
         seconds = float(retry_after)
     except ValueError:
-        return None
+        seconds = _apart(date.decode("latin-1"), retry_after.decode("latin-1"))
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _apart(date: str, moment: str) -> float:
+    # Rarely needed, and one of the larger modules of the standard library.
+    from email.utils import parsedate_to_datetime
+
+    try:
+        # Both by the server's clock: ours need not be right.
+        return (parsedate_to_datetime(moment) - parsedate_to_datetime(date)).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def _unverified(error: ssl.SSLCertVerificationError) -> OpeningFailed:

@@ -11,6 +11,7 @@ from polymarket_ws.events.lifecycle import (
     Connected,
     DecodeFailure,
     Disconnected,
+    Subscribed,
     SubscriptionStalled,
     UnknownEvent,
 )
@@ -188,6 +189,25 @@ def test_books_that_a_connection_withholds_are_fetched_by_another() -> None:
         eventually(lambda: field.client.health().pending == (), "every book")
         field.settle()
         assert not field.fast.seen(SubscriptionStalled)
+
+
+def test_changes_of_an_asset_without_a_book_go_on_where_it_has_moved() -> None:
+    with arena(liveness=Liveness(socket=None, first_book=SILENCE)) as field:
+        market = field.exchange.market()
+        missing = market.info.asset_ids[:1]
+        field.exchange.inject(At(NoBooks(missing)))
+        with field.standstill():  # every trade is followed by a book
+            field.exchange.drop("fin")
+            moved = (missing, 2)
+            eventually(
+                lambda: moved in [(e.asset_ids, e.connection) for e in field.fast.seen(Subscribed)],
+                "the asset on a fresh connection",
+            )
+            assert not field.fast.seen(SubscriptionStalled)
+            for _ in range(20):
+                market.place(0, "BUY", "0.01", 1)
+            eventually(lambda: field.audit.account().waiting == 0, "all changes")
+        field.settle()
 
 
 def test_books_that_never_come_are_named() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymarket_ws.events import Event
-from polymarket_ws.events.event import aware_time, one_line
+from polymarket_ws.events.event import aware_time, one_line, short
 from tests.strategies import DATA_EVENTS, LIFECYCLE_EVENTS
 
 EVENTS = DATA_EVENTS | LIFECYCLE_EVENTS
@@ -58,3 +58,8 @@ def test_one_line_joins_and_cuts_foreign_text() -> None:
     assert one_line("a\n b\tc") == "a b c"
     assert one_line("x" * 100) == "x" * 100
     assert one_line("x" * 10_000) == "x" * 99 + "…"
+
+
+def test_one_line_leaves_out_what_a_terminal_would_obey() -> None:
+    assert one_line("bye\n\x1b[31mred\x00\x9b0m \u202eé…") == "bye [31mred 0m é…"
+    assert short("\x1b[2Jabc") == "[2Jabc"

@@ -17,6 +17,16 @@ def test_the_first_ping_comes_an_interval_after_the_start() -> None:
     assert ping.beat(110.0) == "PING"
 
 
+def test_the_interval_can_only_become_shorter() -> None:
+    ping = TextPing(10.0)
+    ping.keep_within(4.0)
+    ping.keep_within(20.0)
+    ping.started(0.0)
+    assert ping.deadline == 4.0
+    assert ping.beat(4.0) == "PING"
+    assert ping.deadline == 8.0
+
+
 def test_a_late_ping_is_not_made_up_for() -> None:
     ping = TextPing(10.0)
     ping.started(0.0)

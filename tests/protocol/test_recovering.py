@@ -194,6 +194,14 @@ class TestBaseline:
         seen = account(trade("t", "MATCHED", almost), trade("old", "MATCHED", almost - 1))
         assert told(recovering.answered(seen, 20)) == [("t", "MATCHED", True)]
 
+    def test_allows_for_a_clock_that_is_known_to_be_ahead(self) -> None:
+        almost = -30 - CLOCKS_APART_MILLISECONDS // 1000
+        recovering = settled(baseline=attrs.evolve(account(), ahead=30_000))
+        recovering.closed()
+        reopen(recovering, 20, 1)
+        seen = account(trade("t", "MATCHED", almost), trade("old", "MATCHED", almost - 1))
+        assert told(recovering.answered(seen, 20)) == [("t", "MATCHED", True)]
+
 
 class TestSince:
     def test_tells_each_trade_since_then_once(self) -> None:

@@ -11,6 +11,7 @@ from polymarket_ws.events.lifecycle import (
     DecodeFailure,
     Disconnected,
     Dropped,
+    Subscribed,
     UnknownEvent,
     Unsubscribed,
 )
@@ -198,8 +199,35 @@ def test_what_comes_after_an_asset_was_left_is_not_asked_for(run: Run) -> None:
     run.send(trade(1, "2"))
     run.receive(trade(1, "2"), Unsubscribed(connection=1, asset_ids=("2",)))
     run.send(trade(2, "2"), trade(3, "1"))
+    assert run.counts() == {"delivered": 1, "not_asked_for": 1, "waiting": 1}
     run.receive(trade(3, "1"))
     assert run.counts() == {"delivered": 2, "not_asked_for": 1}
+    run.send(trade(4, "2"))
+    assert run.counts() == {"delivered": 2, "not_asked_for": 2}
+
+
+def test_asset_may_move_to_a_connection_that_the_stream_has_already(run: Run) -> None:
+    run.connect("1", "2")
+    run.receive(Connected(connection=2, asset_ids=("3",), epoch=1))
+    run.send(trade(1, "1"))
+    run.send(trade(2, "3"), connection=2)
+    run.receive(trade(1, "1"), trade(2, "3"))
+    run.receive(Unsubscribed(connection=1, asset_ids=("2",)))
+    run.receive(Subscribed(connection=2, asset_ids=("2",)))
+    run.send(trade(3, "2"), connection=2)
+    run.receive(trade(3, "2"))
+    assert run.counts() == {"delivered": 3}
+
+
+def test_connection_that_began_without_a_book_is_found_by_what_follows(run: Run) -> None:
+    run.connect("1")
+    run.connect("2", connection=2)
+    run.send("[]\n")
+    run.send(trade(1, "2"), connection=2)
+    run.receive(trade(1, "2"))
+    run.send(trade(2, "1"))
+    run.receive(trade(2, "1"))
+    assert run.counts() == {"delivered": 2}
 
 
 def test_texts_that_nobody_can_read_are_told_with_their_text(run: Run) -> None:

@@ -806,6 +806,50 @@ def test_mute_server_is_left_for_a_new_connection(seconds: Seconds) -> None:
     assert (lost.code, lost.reason) == (1006, "no frame of any kind for 0.5 s")
 
 
+def test_message_that_takes_longer_than_silence_may_last_arrives(seconds: Seconds) -> None:
+    limit = seconds(0.5)
+    padding = "x" * 400_000
+    pieces = 20
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept()
+        conversation.read()
+        data = server_frame(trade(1, padding=padding))
+        step = len(data) // pieces + 1
+        for start in range(0, len(data), step):
+            conversation.sock.sendall(data[start : start + step])
+            conversation.peer.stopped.wait(2 * limit / pieces)
+        conversation.read_on()
+
+    with Peer(script) as peer:
+        with make_client(peer.url, liveness=Liveness(socket=limit)) as client:
+            stream = client.subscribe(Market("1", events=[LastTradePrice]))
+            assert stream.get(timeout=10 * limit).size == 1
+            assert stream.stats.disconnects == 0
+        assert len(peer.conversations) == 1
+
+
+def test_message_that_hardly_moves_is_silence(seconds: Seconds) -> None:
+    limit = seconds(0.3)
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept()
+        conversation.read()
+        for byte in server_frame(trade(1)):
+            conversation.sock.sendall(bytes((byte,)))
+            if conversation.peer.stopped.wait(limit / 10):
+                return
+
+    with Peer(script) as peer:
+        with make_client(peer.url, liveness=Liveness(socket=limit)) as client:
+            told = until(
+                client.subscribe(Market("1")),
+                lambda event: isinstance(event, Disconnected),
+                10 * limit,
+            )
+    assert str(told[-1]).endswith(f"1006 no frame of any kind for {limit:g} s")
+
+
 def test_any_frame_keeps_the_connection(seconds: Seconds) -> None:
     limit = seconds(0.75)
 
@@ -1009,6 +1053,29 @@ def test_warnings_are_one_of_each_kind(caplog: pytest.LogCaptureFixture, seconds
     assert said[0] == f"{host}: DecodeFailure market#1: neither a JSON event nor a known text"
     assert said[1].startswith(f"{host}: connection lost: 1006 ")
     assert said[2] == f"{host}: the server answered with HTTP 500"
+
+
+def test_reason_of_a_server_begins_no_line_of_the_log(
+    caplog: pytest.LogCaptureFixture, seconds: Seconds
+) -> None:
+    reason = "bye\nCRITICAL forged \x1b[31m"
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept()
+        conversation.read()
+        conversation.sock.sendall(close_frame(4000, reason))
+        conversation.read_on()
+
+    with caplog.at_level(logging.WARNING, "polymarket_ws"):
+        with Peer(script) as peer, make_client(peer.url) as client:
+            events = client.subscribe(Market("1")).all()
+            told = [events.get(seconds(5)) for _ in range(3)]
+            lost = next(event for event in told if isinstance(event, Disconnected))
+            words = client.health().last_error
+    assert lost.reason == reason
+    assert str(lost) == "Disconnected market#1: 4000 bye CRITICAL forged [31m"
+    assert words == "4000 bye CRITICAL forged [31m"
+    assert caplog.messages[0] == f"127.0.0.1:{peer.port}: connection lost: {words}"
 
 
 def test_fault_of_our_own_ends_the_stream_with_its_cause(

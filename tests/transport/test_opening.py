@@ -187,16 +187,31 @@ def test_body_that_comes_a_moment_later_is_told(
         ("nan", None),
         ("inf", None),
         ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT\r\nDate: Wed, 21 Oct 2026 07:27:48 GMT", 12.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT\r\nDate: Wed, 21 Oct 2026 07:28:01 GMT", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT\r\nDate: Wed, 21 Oct 2026 07:27:48 -0000", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT\r\nDate: soon", None),
+        ("soon\r\nDate: Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("\xff\r\nDate: \xff", None),
+        ("Wed, 31 Oct 9999 99:28:00 GMT\r\nDate: Wed, 21 Oct 0000 07:27:48 GMT", None),
         ("", None),
     ],
 )
 def test_retry_after_is_read(value: str, expected: float | None, waiter: Waiter) -> None:
-    answer = f"HTTP/1.1 429 Too Many\r\nRetry-After: {value}\r\n\r\n".encode()
+    answer = f"HTTP/1.1 429 Too Many\r\nRetry-After: {value}\r\n\r\n".encode("latin-1")
     with Peer(lambda c: (c.read_head(), c.sock.sendall(answer))) as peer:
         failure = failed(waiter, peer.url)
     assert failure.retry_after == expected
     assert failure.status == 429
     assert not failure.fatal
+
+
+def test_words_of_a_refusal_command_no_terminal_and_begin_no_line(waiter: Waiter) -> None:
+    body = b"no\r\n\x1b[31mCRITICAL\x00 forged"
+    answer = b"HTTP/1.1 502 Bad\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with Peer(lambda c: (c.read_head(), c.sock.sendall(answer))) as peer:
+        words = str(failed(waiter, peer.url))
+    assert words == "the server answered with HTTP 502: no [31mCRITICAL forged"
 
 
 def test_one_limit_holds_over_everything(waiter: Waiter, seconds: Seconds) -> None:
