@@ -21,12 +21,13 @@ at("date").textContent = new Intl.DateTimeFormat("en-GB", { dateStyle: "full" })
 
 const shown = new Set();
 
-function show(market) {
-  at("markets").append(h("polymarket-market", { src: source.href, market }));
+function placeOf(market) {
+  return h("polymarket-market", { src: source.href, market });
 }
 
 // Each has its place from the start, and says itself if the server does not show it.
-for (const name of named) show(name);
+const places = new Map([...named].map((name) => [name, placeOf(name)]));
+at("markets").append(...places.values());
 
 const draw = batched(() => {
   const told = story(feed, Date.now());
@@ -38,7 +39,10 @@ const draw = batched(() => {
   for (const market of feed.markets.values()) {
     if (shown.has(market.id)) continue;
     shown.add(market.id);
-    if (![...named].some((name) => market.isCalled(name))) show(market.id);
+    const names = [...named].filter((name) => market.isCalled(name));
+    if (names.length === 0) at("markets").append(placeOf(market.id));
+    // Named twice, as by its slug and by its id.
+    for (const name of names.slice(1)) places.get(name).remove();
   }
   at("waiting").hidden = shown.size + named.size > 0;
   const hasOrders = feed.hasUser || feed.account.complaint;

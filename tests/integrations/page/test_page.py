@@ -340,10 +340,11 @@ def test_components_share_one_connection_and_the_last_one_closes_it(
 def test_a_wrong_name_in_the_address_of_the_page_costs_the_other_markets_nothing(
     open_page: Open, served: Serve
 ) -> None:
-    with Exchange(seed=7, rate=None, markets=2) as exchange:
-        first, second = exchange.markets
+    with Exchange(seed=7, rate=None, markets=3) as exchange:
+        first, second, _ = exchange.markets
         address = served(exchange).address
-        names = (second.slug, "no-such-market", first.asset_ids[1])
+        # The last is a second name of the first.
+        names = (second.slug, "no-such-market", first.asset_ids[1], second.condition_id)
         page = open_page(f"{address}?{'&'.join(f'market={name}' for name in names)}")
         questions = page.locator("polymarket-market [part=question]")
         expect(questions).to_have_text([second.question, "no-such-market", first.question])
