@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
     from polymarket_ws.request import Answer, RequestFailed
 
-__all__ = ["bare", "check_credentials"]
+__all__ = ["LIKELY_CAUSES", "bare", "check_credentials"]
 
 #: The keys of the account: cheap to ask for, without effect, and only for a right signature.
 API_KEYS_PATH: Final = "/auth/api-keys"
+
+#: Where a refusal comes from, as a rule.
+LIKELY_CAUSES: Final = (
+    "Likely causes: a key, secret and passphrase that do not belong together; a key that "
+    "another wallet than the address made, or that was deleted; a Builder key, which is no key "
+    "of an account"
+)
 
 
 def check_credentials(
@@ -59,9 +66,7 @@ def check_credentials(
     if answer.status in (401, 403):
         raise AuthenticationFailed(
             f"{url} refuses these credentials ({said}). They come from {credentials.source}. "
-            "Likely causes: a key, secret and passphrase that do not belong together; a key that "
-            "another wallet than the address made, or that was deleted; a Builder key, which "
-            "is no key of an account; for 403 also a network that the exchange blocks"
+            f"{LIKELY_CAUSES}; for 403 also a network that the exchange blocks"
         )
     if answer.status != 200 or not _lists_keys(answer.body):
         raise ConnectionFailed(

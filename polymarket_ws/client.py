@@ -55,9 +55,10 @@ class Client:
         backoff: waits between connections.
         liveness: when silence means that something is broken.
         assets_per_connection: 200 by default, at most 500; more assets mean more sockets.
-        connect_timeout: seconds to the first success of a connection, and for each attempt
-            after it; ``None`` retries for ever, for services. Where many connections are
-            needed they open one by one, and the time of each begins with its turn.
+        connect_timeout: seconds to the first success on a channel, and for each attempt; ``None``
+            retries for ever, for services. While one connection of a channel has been open, others
+            try as long as it takes. Connections open one by one, and the time of each begins with
+            its turn.
         proxy: ``None`` for none, ``"env"`` for what the environment says, or
             ``http://[user:password@]host:port``. Loopback is never proxied.
         ssl_context: for other roots; verification is on in the default one.

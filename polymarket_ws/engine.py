@@ -45,11 +45,12 @@ from polymarket_ws.recovery import Recovery
 from polymarket_ws.routing import Router
 from polymarket_ws.settings import Settings
 from polymarket_ws.subscriptions import Kinds
-from polymarket_ws.transport.connection import Connection, ConnectionState, Trial
+from polymarket_ws.transport.connection import Connection, ConnectionState
 from polymarket_ws.transport.deadline import Deadline, acquire_unless
 from polymarket_ws.transport.opening import Opener
 from polymarket_ws.transport.shards import Shards
 from polymarket_ws.transport.spacing import Spacing
+from polymarket_ws.transport.trial import Trial
 
 __all__ = ["Engine"]
 
@@ -371,6 +372,7 @@ class Engine:
     ) -> Connection:
         settings = self._settings
         self.budget.expect(connections=number)
+        shards = self._shards[session.channel]
         router = Router(
             self.observed,
             observes,
@@ -390,6 +392,7 @@ class Engine:
             changed=self._notify,
             failed=self.fail,
             ask_elsewhere=self._ask_elsewhere,
+            is_reached=lambda: any(item.has_been_open for item in shards.connections),
             check=check,
             recovery=recovery,
             trial=trial,

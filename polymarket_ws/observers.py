@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import attrs
 
+from polymarket_ws.daemons import start_daemon
 from polymarket_ws.delivery import Mailbox
 from polymarket_ws.errors import PolymarketWSError, UsageError
 from polymarket_ws.events.event import Event
@@ -160,7 +161,7 @@ class Observers:
             # here while start() waits for it, and two threads would share the row.
             self._thread = thread
             try:
-                thread.start()
+                start_daemon(thread)
             except BaseException:
                 # Where no thread can be had, a later call tries again. One that got a thread
                 # after all sees that it is not the one that is kept.

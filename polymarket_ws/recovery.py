@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
+from polymarket_ws.daemons import start_daemon
 from polymarket_ws.errors import AuthenticationFailed, PolymarketWSError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import RecoveryFailed
@@ -126,7 +127,7 @@ class Recovery:
             target=self._find_out, args=(question,), name="polymarket-ws-recovery", daemon=True
         )
         try:
-            thread.start()
+            start_daemon(thread)
         except RuntimeError as error:
             # No thread can be had at the moment; the connection lives on without.
             self._error = str(error)

@@ -39,6 +39,7 @@ from urllib3.exceptions import (
 )
 
 from polymarket_ws._version import __version__
+from polymarket_ws.daemons import start_daemon
 from polymarket_ws.errors import PolymarketWSError, UsageError
 from polymarket_ws.proxies import proxy_for
 
@@ -165,7 +166,7 @@ class Requests:
             abandoned=self._connections.abandoned,
         )
         worker = threading.Thread(target=attempt.run, name="polymarket-ws-rest", daemon=True)
-        worker.start()
+        start_daemon(worker)
         overdue = True
         try:
             worker.join(max(0.0, self._deadline - time.monotonic()))

@@ -23,7 +23,7 @@ PACKAGE = ROOT / "polymarket_ws"
 # From the ground up. A module imports from rows below its own, or from its own room
 # (a package). Rooms stand for all their modules, but for those named on their own.
 LAYERS = [
-    {"_version", "bell", "errors"},
+    {"_version", "bell", "daemons", "errors"},
     {"endpoints", "events", "market_info", "proxies", "transport.deadline"},
     {"book_hash", "health", "instrumentation", "signing", "spelling", "subscriptions"},
     {"api_key", "conversion"},

@@ -33,6 +33,8 @@ def test_house_is_drawn_with_rooms_that_exist() -> None:
 def test_locks_of_the_core_are_those_in_the_table() -> None:
     makes_a_lock = re.compile(r"(self\.\w+) = threading\.(?:RLock|Lock|Condition)\(")
     told = {
+        "bell.py": {"self._lock"},
+        "daemons.py": {"self.lock"},
         "engine.py": {"self.lock"},
         "delivery.py": {"self._lock"},
         "observers.py": {"self._lock"},

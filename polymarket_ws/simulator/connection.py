@@ -22,6 +22,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.sync.server import Server, ServerConnection
 
+from polymarket_ws.daemons import starting
 from polymarket_ws.simulator.fault_plan import Upgrade
 from polymarket_ws.simulator.line import Line
 
@@ -103,7 +104,8 @@ class ClientConnection(ServerConnection):
         #: What it asked for, once it did.
         self.upgrade: Upgrade | None = None
         self.line = Line(accepted)
-        super().__init__(self.line, *arguments, **options)
+        with starting():
+            super().__init__(self.line, *arguments, **options)
         opened(self)
         # The peer may have gone before anybody could be told that it came.
         if self.protocol.state is State.CLOSED:

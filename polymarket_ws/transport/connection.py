@@ -22,13 +22,9 @@ from collections.abc import Callable, Container
 from enum import Enum
 from urllib.parse import urlsplit
 
-import attrs
-
-from polymarket_ws.errors import (
-    AuthenticationFailed,
-    ConnectionFailed,
-    PolymarketWSError,
-)
+from polymarket_ws.authentication import LIKELY_CAUSES
+from polymarket_ws.daemons import start_daemon
+from polymarket_ws.errors import AuthenticationFailed, ConnectionFailed, PolymarketWSError
 from polymarket_ws.events.event import one_line
 from polymarket_ws.events.lifecycle import Connected
 from polymarket_ws.health import ConnectionHealth
@@ -43,8 +39,9 @@ from polymarket_ws.transport.line import NORMAL, End, Line
 from polymarket_ws.transport.opening import Opened, Opener, OpeningFailed
 from polymarket_ws.transport.readiness import Readiness
 from polymarket_ws.transport.spacing import Spacing
+from polymarket_ws.transport.trial import Trial
 
-__all__ = ["Connection", "ConnectionState", "Trial"]
+__all__ = ["Connection", "ConnectionState"]
 
 logger = logging.getLogger("polymarket_ws.connection")
 
@@ -79,21 +76,6 @@ class _Unwanted(Exception):
     """Nobody wants anything of this connection any more."""
 
 
-@attrs.frozen
-class Trial:
-    """What a fresh connection is opened for.
-
-    Attributes:
-        seconds: how long it may take.
-        opened: called in the connection's thread once it is open.
-        failed: called in the connection's thread when it will never be.
-    """
-
-    seconds: float
-    opened: Callable[[Connection], None]
-    failed: Callable[[Connection], None]
-
-
 class Connection:
     """One numbered connection of a client, over all its reconnects.
 
@@ -111,6 +93,8 @@ class Connection:
         ask_elsewhere: called in the connection's thread with ids that were never answered. Has
             them asked for on a fresh connection, and returns those for which that cannot be, or
             ``None`` if it must be asked again.
+        is_reached: whether another connection of the channel has been open: then this one too
+            goes on for ever, or one of many that fails would end the others' streams.
         trial: makes it a connection that nobody wants anything of before it is open, and whose
             failure is nobody's.
         check: asks, before the first attempt, whether the credentials are accepted; raises
@@ -132,6 +116,7 @@ class Connection:
         changed: Callable[[], None],
         failed: Callable[[PolymarketWSError], None],
         ask_elsewhere: Callable[[Connection, list[str]], list[str] | None],
+        is_reached: Callable[[], bool] = lambda: False,
         check: Callable[[], None] | None = None,
         recovery: Recovery | None = None,
         trial: Trial | None = None,
@@ -149,6 +134,7 @@ class Connection:
         self._changed = changed
         self._failed = failed
         self._ask_elsewhere = ask_elsewhere
+        self._is_reached = is_reached
         self._trial = trial
         self._given_up: deque[list[str]] = deque()
         self._check = check
@@ -181,7 +167,7 @@ class Connection:
             return
         self._started = True
         try:
-            self._thread.start()
+            start_daemon(self._thread)
         except RuntimeError:
             # No thread can be had. Ended, so that nobody waits for it or leaves wishes here.
             self._ended = True
@@ -239,6 +225,11 @@ class Connection:
     def ended(self) -> bool:
         """Whether the thread takes no wishes any more."""
         return self._ended
+
+    @property
+    def has_been_open(self) -> bool:
+        """Whether the server has accepted it once."""
+        return self._session.epoch > 0
 
     @property
     def on_trial(self) -> bool:
@@ -353,11 +344,18 @@ class Connection:
             if limit is not None:
                 limit += time.monotonic() - waited_from
             if limit is not None and time.monotonic() >= limit:
+                if not self._fails_for_good():
+                    limit = None
+                    continue
                 attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
                 raise ConnectionFailed(
                     f"no connection to {self._host} within {timeout:g} s "
                     f"({attempts}); the last: {self.last_error}"
                 )
+
+    def _fails_for_good(self) -> bool:
+        """Whether what keeps it from opening ends it: only before there is a first success."""
+        return not self.has_been_open and (self._trial is not None or not self._is_reached())
 
     def _check_credentials(self, check: Callable[[], None], limit: float | None) -> None:
         """Ask whether the credentials are accepted; the channel itself would not say.
@@ -494,7 +492,7 @@ class Connection:
                 self.last_error = str(failure)
             self._warnings.warn("attempt", now, "%s: %s", self._host, failure)
             refused = failure.status in (401, 403) and self._session.authenticates
-            if failure.fatal and (refused or not self._session.epoch):
+            if failure.fatal and (refused or self._fails_for_good()):
                 kind = AuthenticationFailed if failure.status in (401, 403) else ConnectionFailed
                 raise kind(f"no connection to {self._host}: {failure}") from failure
             return None, failure.status in (429, 503), failure.retry_after
@@ -564,12 +562,9 @@ class Connection:
         if self._are_credentials_right or not session.authenticates or not end.by_peer:
             return
         if session.begun and session.last_frame_at is None and end.code not in _NOT_NOW_CODES:
-            words = one_line(end.reason)
             raise AuthenticationFailed(
-                f"{self._host} hung up right after it was told the credentials ({words}). "
-                "Likely causes: a key, secret and passphrase that do not belong together; a key "
-                "that another wallet made, or that was deleted; a Builder key, which is no key "
-                "of an account"
+                f"{self._host} hung up right after it was told the credentials "
+                f"({one_line(end.reason)}). {LIKELY_CAUSES}"
             )
 
     # -- telling ---------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from polymarket_ws.daemons import start_daemon
+
 if TYPE_CHECKING:
     from polymarket_ws.transport.opening import Wait
 
@@ -30,7 +32,7 @@ class Errand(Generic[T]):
         self._results: list[T] = []
         self._error: Exception | None = None
         self._done = False
-        threading.Thread(target=self._run, name=f"polymarket-ws-{name}", daemon=True).start()
+        start_daemon(threading.Thread(target=self._run, name=f"polymarket-ws-{name}", daemon=True))
 
     def _run(self) -> None:
         try:

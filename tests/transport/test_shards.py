@@ -9,6 +9,7 @@ import pytest
 
 from polymarket_ws.client import Client
 from polymarket_ws.endpoints import Endpoints
+from polymarket_ws.errors import ConnectionFailed
 from polymarket_ws.events.lifecycle import Connected, Disconnected
 from polymarket_ws.subscriptions import Market
 from polymarket_ws.transport import connection as connection_module
@@ -166,6 +167,40 @@ def test_connection_whose_failure_ended_its_streams_is_replaced(seconds: Seconds
         with pytest.raises(Exception, match="HTTP 404"):
             broken.get(seconds(5))
         assert client.subscribe(Market("2", "3")).get(seconds(5)).asset_id in {"2", "3"}
+
+
+def refuse(conversation: Conversation) -> None:
+    conversation.read_head()
+    conversation.sock.sendall(b"HTTP/1.1 404 Not Found\r\n\r\n")
+
+
+def ignore(conversation: Conversation) -> None:
+    conversation.read_head()
+    conversation.hold()
+
+
+@pytest.mark.parametrize("trouble", [refuse, ignore])
+def test_one_of_many_that_does_not_open_ends_nobodys_stream(
+    trouble: Callable[[Conversation], None], seconds: Seconds
+) -> None:
+    def script(conversation: Conversation) -> None:
+        (trouble if conversation.number in {1, 2} else answer)(conversation)
+
+    options = {"assets_per_connection": 2, "connect_timeout": seconds(1)}
+    with Peer(script) as peer, make_client(peer, **options) as client:
+        stream = client.subscribe(Market("1", "2"))
+        assert {stream.get(seconds(5)).asset_id, stream.get(seconds(5)).asset_id} == {"1", "2"}
+        stream.add("3")
+        assert stream.get(seconds(10)).asset_id == "3"
+        assert [conversation.number for conversation in peer.conversations] == [0, 1, 2, 3]
+        assert stream.stats.disconnects == 0
+
+
+def test_the_only_connection_that_does_not_open_ends_its_streams(seconds: Seconds) -> None:
+    with Peer(ignore) as peer, make_client(peer, connect_timeout=seconds(0.3)) as client:
+        stream = client.subscribe(Market("1"))
+        with pytest.raises(ConnectionFailed, match=r"within .* s \(\d attempts?\)"):
+            stream.get(seconds(10))
 
 
 def test_no_wish_is_lost_when_a_connection_ends_at_the_same_moment(

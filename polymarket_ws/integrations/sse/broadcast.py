@@ -22,6 +22,7 @@ import attrs
 
 from polymarket_ws.bell import Bell
 from polymarket_ws.client import Client
+from polymarket_ws.daemons import start_daemon
 from polymarket_ws.errors import AuthenticationFailed, PolymarketWSError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import Connected, Disconnected, Lifecycle
@@ -489,7 +490,7 @@ class Broadcast:
             self._clock = threading.Thread(
                 target=self._run_clock, name="polymarket-ws-web-clock", daemon=True
             )
-            self._clock.start()
+            start_daemon(self._clock)
 
     def _run_clock(self) -> None:
         while True:

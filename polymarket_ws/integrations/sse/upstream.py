@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polymarket_ws.client import Client
+from polymarket_ws.daemons import start_daemon
 from polymarket_ws.errors import ClientClosed, PolymarketWSError
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.market import (
@@ -59,7 +60,7 @@ class Reader:
         self._thread = threading.Thread(
             target=self._read, name=f"polymarket-ws-web-{name}", daemon=True
         )
-        self._thread.start()
+        start_daemon(self._thread)
 
     def _read(self) -> None:
         try:

@@ -526,7 +526,7 @@ def test_a_server_that_stops_ends_who_came_after_a_pause_to_a_quiet_market(
         first.live(house.exchange.markets[0])
         house.leave(first)
         # The clock finds nobody and goes to sleep for as long as the market is kept.
-        while not house.broadcast._bell.empty():
+        while not house.broadcast._bell._lock.locked():
             first.browser.wait(0.01)
         first.browser.wait(0.2)
         second = house.visit(0)
