@@ -56,9 +56,9 @@ class Client:
         liveness: when silence means that something is broken.
         assets_per_connection: 200 by default, at most 500; more assets mean more sockets.
         connect_timeout: seconds to the first success on a channel, and for each attempt; ``None``
-            retries for ever, for services. While one connection of a channel has been open, others
-            try as long as it takes. Connections open one by one, and the time of each begins with
-            its turn.
+            retries for ever, for services. Where one connection of a channel has been open, the
+            others try as long as it takes. They open one by one, and the time of each begins
+            with its turn.
         proxy: ``None`` for none, ``"env"`` for what the environment says, or
             ``http://[user:password@]host:port``. Loopback is never proxied.
         ssl_context: for other roots; verification is on in the default one.

@@ -379,6 +379,7 @@ class Engine:
             channel=session.channel,
             connection=number,
             names_markets=session.channel == "user",
+            awaits_books=settings.liveness.first_book is not None,
         )
         return Connection(
             number,

@@ -130,6 +130,8 @@ class Router:
         channel: the name for lifecycle events.
         connection: the number for lifecycle events.
         names_markets: whether the channel's ids are condition ids and not assets.
+        awaits_books: whether a book that does not come is told to be stalled. Where it is not, a
+            newcomer's changes are not held back for it: that could be for ever.
 
     Attributes:
         decoded: every class that must be decoded.
@@ -147,9 +149,11 @@ class Router:
         channel: str,
         connection: int,
         names_markets: bool = False,
+        awaits_books: bool = True,
     ) -> None:
         self._channel = channel
         self._connection = connection
+        self._awaits_books = awaits_books
         self._names_markets = names_markets
         self._lanes: dict[Mailbox, _Lane] = {}
         self._ways: dict[str, _Way] = {}
@@ -329,7 +333,7 @@ class Router:
                 unknown.append(key)
             # Not asked for yet, its changes may come all the same: with those of the other
             # outcome, which was.
-            if PriceChange in kinds - had:
+            if PriceChange in kinds - had and self._awaits_books:
                 self._bookless.setdefault(key, []).append(lane)
                 self._lead(lane, key, kinds - {PriceChange})
         return unknown

@@ -1096,6 +1096,20 @@ def test_each_is_told_of_its_own_assets(bench: Bench) -> None:
     assert bench.read(bench.observers) == [attrs.evolve(event, asset_ids=(YES, NO, DOWN))]
 
 
+def test_changes_wait_for_no_book_where_nobody_tells_that_it_stalled() -> None:
+    bench = Bench()
+    bench.router = Router(
+        bench.observers, lambda _: True, channel="market", connection=5, awaits_books=False
+    )
+    bench.connect()
+    first = bench.join(YES)
+    late = bench.join(YES)
+    event = change(entry(YES))
+    bench.route(event)
+    assert event in bench.read(first)
+    assert event in bench.read(late)
+
+
 def test_a_book_of_no_token_is_not_kept(bench: Bench) -> None:
     # The empty string is the key of those who want what belongs to no token.
     bench.join(YES)
