@@ -42,10 +42,11 @@ class _Discreet(_Adapter):
         pass
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        # A client that leaves before it has asked for anything, or is sent away as the exchange
-        # ends, is no trouble of the exchange's, and worth no traceback.
+        # A client that leaves before it has asked for anything, or in the middle of a frame, or
+        # is sent away as the exchange ends, is no trouble of the exchange's, and worth no
+        # traceback.
         error = sys.exc_info()[1]
-        if not isinstance(error and error.__cause__, EOFError):
+        if not (isinstance(error, EOFError) or isinstance(error and error.__cause__, EOFError)):
             super().log(level, msg, *args, **kwargs)
 
 

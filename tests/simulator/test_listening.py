@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from polymarket_ws.simulator import Exchange
+from polymarket_ws.simulator.listening import _Discreet
 from tests.conftest import scaled
 from tests.simulator.breaking import eventually
 from tests.simulator.clients import joined, text
@@ -50,6 +51,19 @@ def test_a_client_that_leaves_before_it_asks_is_no_error(caplog: pytest.LogCaptu
             assert exchange.close(timeout=scaled(2))
     assert "Traceback" not in caplog.text
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("error", [EOFError("in the middle of a frame"), ValueError("a fault")])
+def test_a_client_that_leaves_in_the_middle_of_a_frame_is_no_error(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    # What websockets 16 does then, now and then: it depends on which of its threads comes first.
+    logger = _Discreet(logging.getLogger("polymarket_ws.simulator"), {})
+    try:
+        raise error
+    except (EOFError, ValueError):
+        logger.exception("unexpected internal error")
+    assert bool(caplog.records) is isinstance(error, ValueError)
 
 
 def test_what_is_no_request_is_still_logged(caplog: pytest.LogCaptureFixture) -> None:
