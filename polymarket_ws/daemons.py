@@ -17,9 +17,9 @@ class _Gate:
     """One thread starts at a time, and none any more once the process exits.
 
     A thread that is started by a daemon while the interpreter is taken down crashes CPython 3.10,
-    which frees what the new thread is about to use. An exit therefore waits for the start that
-    is going on. Whoever comes later is a daemon, too, waits here and ends with the process; the
-    main thread passes, for what other functions do at exit.
+    and now and then 3.13, which free what the new thread is about to use. An exit therefore waits
+    for the start that is going on. Whoever comes later is a daemon, too, waits here and ends with
+    the process; the main thread passes, for what other functions do at exit.
     """
 
     def __init__(self) -> None:
@@ -50,5 +50,18 @@ def start_daemon(thread: threading.Thread) -> None:
     Raises:
         RuntimeError: the system has no thread left.
     """
-    with starting():
-        thread.start()
+    try:
+        with starting():
+            thread.start()
+    except RuntimeError as error:
+        # "can't create new thread at interpreter shutdown", says CPython since 3.12. That is no
+        # trouble of whoever is a daemon and ends with it, nor worth a traceback.
+        if "shutdown" not in str(error) or not threading.current_thread().daemon:
+            raise
+        _wait_for_the_end()
+
+
+def _wait_for_the_end() -> None:
+    lock = threading.Lock()
+    while True:
+        lock.acquire()

@@ -39,7 +39,7 @@ time.sleep(0.05)
 
 
 def test_a_process_exits_while_its_daemons_start_others() -> None:
-    # One in ten crashed on Python 3.10.
+    # On a busy machine half of them crashed on Python 3.10, and one of fifty on 3.13.
     for _ in range(20):
         done = run(RESTLESS)
         assert (done.returncode, done.stderr) == (0, "")
@@ -59,6 +59,7 @@ from polymarket_ws.daemons import start_daemon
 """
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python itself starts none at exit")
 def test_the_main_thread_still_starts_some_at_exit() -> None:
     done = run(AT_EXIT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
