@@ -7,7 +7,7 @@ import os
 import threading
 from contextlib import AbstractContextManager
 
-__all__ = ["start_daemon", "starting"]
+__all__ = ["start_daemon", "start_or_end", "starting"]
 
 #: To start a thread takes far less. An exit must not hang, whatever holds one up.
 _SHUT_SECONDS = 1.0
@@ -48,14 +48,24 @@ def start_daemon(thread: threading.Thread) -> None:
     """Start a daemon thread, which may be done by another one.
 
     Raises:
+        RuntimeError: the system has no thread left; since CPython 3.12 also if the process exits.
+    """
+    with starting():
+        thread.start()
+
+
+def start_or_end(thread: threading.Thread) -> None:
+    """Start a daemon thread from another one that holds no lock, and ends here if all else does.
+
+    An exit may wait for locks: who holds one must go on, and raise.
+
+    Raises:
         RuntimeError: the system has no thread left.
     """
     try:
-        with starting():
-            thread.start()
+        start_daemon(thread)
     except RuntimeError as error:
-        # "can't create new thread at interpreter shutdown", says CPython since 3.12. That is no
-        # trouble of whoever is a daemon and ends with it, nor worth a traceback.
+        # "can't create new thread at interpreter shutdown": no trouble, nor worth a traceback.
         if "shutdown" not in str(error) or not threading.current_thread().daemon:
             raise
         _wait_for_the_end()

@@ -26,11 +26,11 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
 
 RESTLESS = """
 import threading, time
-from polymarket_ws.daemons import start_daemon
+from polymarket_ws.daemons import start_or_end
 
 def restless():
     while True:
-        start_daemon(threading.Thread(target=int, daemon=True))
+        start_or_end(threading.Thread(target=int, daemon=True))
 
 for _ in range(3):
     threading.Thread(target=restless, daemon=True).start()

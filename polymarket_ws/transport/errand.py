@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from polymarket_ws.daemons import start_daemon
+from polymarket_ws.daemons import start_or_end
 
 if TYPE_CHECKING:
     from polymarket_ws.transport.opening import Wait
@@ -32,7 +32,7 @@ class Errand(Generic[T]):
         self._results: list[T] = []
         self._error: Exception | None = None
         self._done = False
-        start_daemon(threading.Thread(target=self._run, name=f"polymarket-ws-{name}", daemon=True))
+        start_or_end(threading.Thread(target=self._run, name=f"polymarket-ws-{name}", daemon=True))
 
     def _run(self) -> None:
         try:
