@@ -27,7 +27,7 @@ from polymarket_ws.spelling import (
     parse_json,
 )
 
-__all__ = ["Decoder", "Source", "Vocabulary"]
+__all__ = ["Decoder", "Source", "Spelling", "Vocabulary"]
 
 #: What an event came in: its text, or the event itself where that is not at hand.
 Source = bytes | Event
@@ -61,37 +61,54 @@ _TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*"?|[\[\]{},]', re.DOTALL)
 
 
 @attrs.frozen
+class Spelling:
+    """How a class that comes often is made, where that is faster than msgspec alone.
+
+    Attributes:
+        fields: the types that msgspec decodes some of its fields into.
+        complete: gives these fields their values; returns whether every ``Decimal`` of the event
+            is below ``TOO_LARGE``. May raise where one is not, or is none.
+    """
+
+    fields: Mapping[str, object]
+    complete: Callable[[Any], bool]
+
+
+@attrs.frozen
 class _Route:
     """How one class is decoded.
 
     Attributes:
         decode: msgspec's, into a class of the same layout as ``cls``.
         cls: what becomes of that.
-        are_small: whether every ``Decimal`` of an event is below ``TOO_LARGE``.
+        complete: see ``Spelling``.
         are_sane: whether every one is sane.
         set_timestamp: sets it where there is one.
     """
 
     decode: Callable[[bytes], Any]
     cls: type[Event]
-    are_small: Callable[[Any], bool]
+    complete: Callable[[Any], bool]
     are_sane: Callable[[Any], bool]
     set_timestamp: Callable[[Any, int], None] | None
 
 
 def _route(cls: type[Event], vocabulary: Vocabulary) -> _Route:
+    decimals = vocabulary.decimals[cls]
+
+    def are_small(event: Any) -> bool:
+        return all(number is None or number < TOO_LARGE for number in decimals(event))
+
     # What the wire does not have msgspec looks for on the new object, which costs an
     # AttributeError a field, 0.3 µs, before it sets the default. The decoder sets the two
     # of Event itself, so msgspec gets a class of the same layout that does not tell of them.
     fields = attrs.fields_dict(Event)
     told = tuple(field for field in attrs.fields(cls) if field.name not in fields)
-    decoded = type(cls.__name__, (cls,), {"__slots__": (), "__attrs_attrs__": told})
+    spelling = vocabulary.spellings.get(cls) or Spelling(fields={}, complete=are_small)
+    parts = {"__slots__": (), "__attrs_attrs__": told, "__annotations__": dict(spelling.fields)}
+    decoded = type(cls.__name__, (cls,), parts)
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(decoded, strict=False).decode
     timestamp = getattr(cls, "timestamp", None)
-    decimals = vocabulary.decimals[cls]
-
-    def are_small(event: Any) -> bool:
-        return all(number is None or number < TOO_LARGE for number in decimals(event))
 
     def are_sane(event: Any) -> bool:
         return all(number is None or is_sane(number) for number in decimals(event))
@@ -99,7 +116,7 @@ def _route(cls: type[Event], vocabulary: Vocabulary) -> _Route:
     return _Route(
         decode,
         cls,
-        vocabulary.are_small.get(cls, are_small),
+        spelling.complete,
         are_sane,
         getattr(timestamp, "__set__", None),
     )
@@ -121,7 +138,7 @@ class Vocabulary:
         infer: names the type of an object that has no ``event_type``; ``""`` if unknown.
         decimals: for each class of ``fast`` every ``Decimal`` of an event, which must be sane
             (``spelling.is_sane``); msgspec cannot ask that.
-        are_small: for those that come often, written out, whether they are below ``TOO_LARGE``.
+        spellings: of those that come often.
         routes: wire ``event_type`` to how a class of ``fast`` is decoded.
     """
 
@@ -131,7 +148,7 @@ class Vocabulary:
     tolerant: Mapping[str, type[Event]]
     infer: Callable[[Mapping[str, object]], str]
     decimals: Mapping[type[Event], Callable[[Any], Iterable[Decimal | None]]]
-    are_small: Mapping[type[Event], Callable[[Any], bool]] = {}
+    spellings: Mapping[type[Event], Spelling] = {}
     # Once a channel and not once a connection: msgspec decoders keep no state between calls.
     routes: Mapping[str, _Route] = attrs.field(
         init=False, default=attrs.Factory(_routes_of, takes_self=True)
@@ -257,7 +274,7 @@ class Decoder:
             _set_received_at(event, received_at)
             _set_epoch(event, epoch)
             # It raises for what is no number, which says the same as False.
-            sane = route.are_small(event)
+            sane = route.complete(event)
             if _MINUS in raw or _BACKSLASH in raw:
                 sane = route.are_sane(event)
             if not sane:

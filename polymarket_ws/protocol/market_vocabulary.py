@@ -15,8 +15,13 @@ from polymarket_ws.events.market import (
     PriceChange,
     TickSizeChange,
 )
-from polymarket_ws.protocol.decoding import Vocabulary
-from polymarket_ws.spelling import TOO_LARGE
+from polymarket_ws.protocol.decoding import Spelling, Vocabulary
+from polymarket_ws.protocol.levels import (
+    SpelledChange,
+    SpelledLevel,
+    complete_book,
+    complete_change,
+)
 
 __all__ = ["MARKET_VOCABULARY"]
 
@@ -54,34 +59,6 @@ def _of_tick_size_change(event: TickSizeChange) -> tuple[Decimal | None, ...]:
     return event.old_tick_size, event.new_tick_size
 
 
-# These two are most of the traffic, and written out they cost half of what a generator does.
-
-
-def _price_change_is_small(event: PriceChange) -> bool:
-    for change in event.price_changes:
-        best_bid = change.best_bid
-        best_ask = change.best_ask
-        if not (
-            change.price < TOO_LARGE
-            and change.size < TOO_LARGE
-            and (best_bid is None or best_bid < TOO_LARGE)
-            and (best_ask is None or best_ask < TOO_LARGE)
-        ):
-            return False
-    return True
-
-
-def _book_is_small(event: Book) -> bool:
-    for side in (event.bids, event.asks):
-        for level in side:
-            if not (level.price < TOO_LARGE and level.size < TOO_LARGE):
-                return False
-    return all(
-        number is None or number < TOO_LARGE
-        for number in (event.tick_size, event.last_trade_price, event.min_order_size)
-    )
-
-
 MARKET_VOCABULARY = Vocabulary(
     channel="market",
     fast=MappingProxyType(
@@ -106,5 +83,10 @@ MARKET_VOCABULARY = Vocabulary(
             TickSizeChange: _of_tick_size_change,
         }
     ),
-    are_small=MappingProxyType({PriceChange: _price_change_is_small, Book: _book_is_small}),
+    spellings=MappingProxyType(
+        {
+            PriceChange: Spelling({"price_changes": list[SpelledChange]}, complete_change),
+            Book: Spelling({"bids": list[SpelledLevel], "asks": list[SpelledLevel]}, complete_book),
+        }
+    ),
 )
