@@ -36,6 +36,7 @@ __all__ = [
     "is_none",
     "is_sane",
     "json_value",
+    "may_be_signed",
     "parse_json",
     "shown",
     "time_digits",
@@ -48,6 +49,9 @@ Wire = Mapping[str, object]
 # 1e999999999 into a gigabyte of zeros. Of a zero it writes none, whatever its exponent above 0.
 _MAX_EXPONENT = 100
 TOO_LARGE = Decimal(10) ** _MAX_EXPONENT
+
+_MINUS = ord("-")
+_BACKSLASH = ord("\\")
 
 # Unix milliseconds passed 10**11 in March 1973, Unix seconds will in the year 5138.
 FIRST_MILLISECOND = 10**11
@@ -167,6 +171,16 @@ def is_sane(number: Decimal) -> bool:
         and -TOO_LARGE < number < TOO_LARGE
         and number.adjusted() > -_MAX_EXPONENT
     )
+
+
+def may_be_signed(raw: bytes) -> bool:
+    """Return whether a number in JSON may have a minus sign, be it that of an exponent.
+
+    Without one it is not below 0, nor has more places than it was written with: it is sane if
+    only it is below ``TOO_LARGE``.
+    """
+    # A backslash may stand for one. As bytes, which are found five times as fast as texts of one.
+    return _MINUS in raw or _BACKSLASH in raw
 
 
 def as_integer(value: object, _: object = None) -> int:

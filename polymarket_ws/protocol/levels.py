@@ -9,13 +9,13 @@ short texts that came before are not read again. ``Decimal`` is immutable, so ev
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Any, cast
 
 import msgspec
 
 from polymarket_ws.events.market import Book, Level, LevelChange, PriceChange
-from polymarket_ws.spelling import TOO_LARGE
+from polymarket_ws.spelling import TOO_LARGE, is_sane, may_be_signed
 
 __all__ = ["SpelledChange", "SpelledLevel", "complete_book", "complete_change"]
 
@@ -25,6 +25,13 @@ _SHORT = 6
 
 #: Every price of the finest tick size near both ends, and two thousand others: 1 MB.
 _MOST_REMEMBERED = 4096
+
+
+#: Exact, and in no user's context; what it refuses, such as ``1_0``, goes the tolerant way. It
+#: takes 25 ns less than the class.
+_read = Context(
+    prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation]
+).create_decimal
 
 
 class SpelledLevel(msgspec.Struct, frozen=True, gc=False):
@@ -47,15 +54,15 @@ class SpelledChange(msgspec.Struct, frozen=True, gc=False):
 
 
 def _number(text: str) -> Decimal:
-    """Return the number that ``text`` spells; it may be negative, or have many places.
+    """Return the number that ``text`` spells.
 
     Raises:
         ArithmeticError: it is none.
-        ValueError: it is ``TOO_LARGE``.
+        ValueError: it is not sane.
     """
-    number = Decimal(text)
-    if not number < TOO_LARGE:
-        raise ValueError("a number is too large")
+    number = _read(text)
+    if not number < TOO_LARGE or ("-" in text and not is_sane(number)):
+        raise ValueError("a number is not sane")
     return number
 
 
@@ -86,13 +93,8 @@ _set_bids: Callable[[Any, object], None] = cast(Any, Book).bids.__set__
 _set_asks: Callable[[Any, object], None] = cast(Any, Book).asks.__set__
 
 
-def complete_change(event: Any) -> bool:
-    """Give a ``PriceChange`` its levels in the place of ``SpelledChange``.
-
-    Raises:
-        ArithmeticError: a number is none.
-        ValueError: one is ``TOO_LARGE``.
-    """
+def complete_change(event: Any, _: bytes) -> bool:
+    """Give a ``PriceChange`` its levels in the place of ``SpelledChange``; see ``Spelling``."""
     numbers = _numbers
     changes: list[LevelChange] = []
     size, size_text = TOO_LARGE, None
@@ -119,22 +121,15 @@ def complete_change(event: Any) -> bool:
     return True
 
 
-def complete_book(event: Any) -> bool:
-    """Give a ``Book`` its levels in the place of ``SpelledLevel``.
-
-    Returns:
-        Whether its other numbers are below ``TOO_LARGE``.
-
-    Raises:
-        ArithmeticError: a number is none.
-        ValueError: one is ``TOO_LARGE``.
-    """
+def complete_book(event: Any, raw: bytes) -> bool:
+    """Give a ``Book`` its levels in the place of ``SpelledLevel``; see ``Spelling``."""
     _set_bids(event, _levels(event.bids))
     _set_asks(event, _levels(event.asks))
-    return all(
-        number is None or number < TOO_LARGE
-        for number in (event.tick_size, event.last_trade_price, event.min_order_size)
-    )
+    others = (event.tick_size, event.last_trade_price, event.min_order_size)
+    if may_be_signed(raw):
+        sizes = [level.size for level in (*event.bids, *event.asks)]
+        return all(number is None or is_sane(number) for number in (*others, *sizes))
+    return all(number is None or number < TOO_LARGE for number in others)
 
 
 def _levels(spelled: Sequence[SpelledLevel]) -> tuple[Level, ...]:
@@ -145,9 +140,9 @@ def _levels(spelled: Sequence[SpelledLevel]) -> tuple[Level, ...]:
         if len(text) <= _SHORT:
             size = numbers[text]
         else:
-            # What ``_number`` does, written out: books have hundreds of them.
-            size = Decimal(text)
+            # Written out, because books have hundreds of them; ``complete_book`` looks for signs.
+            size = _read(text)
             if not size < TOO_LARGE:
-                raise ValueError("a size is too large")
+                raise ValueError("a size is not sane")
         levels.append(Level(numbers[level.price], size))
     return tuple(levels)
