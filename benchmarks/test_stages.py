@@ -1,6 +1,6 @@
 """One stage at a time: ``pytest benchmarks``. Needs pytest-benchmark.
 
-Each takes what one read of 256 kB brings, 400 messages of the mix; divide by that.
+Each takes 400 messages of the mix, two thirds of what one read brings at most; divide by that.
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ Wire = Mapping[str, object]
 # No price or size needs a hundred places, and format(d, "f") turns the ten bytes of
 # 1e999999999 into a gigabyte of zeros. Of a zero it writes none, whatever its exponent above 0.
 _MAX_EXPONENT = 100
-TOO_LARGE = Decimal(10) ** _MAX_EXPONENT
+TOO_LARGE = Decimal(f"1e{_MAX_EXPONENT}")
+# A minus sign before the other would round it, as the context says that a user set.
+_TOO_SMALL = TOO_LARGE.copy_negate()
 
 _MINUS = ord("-")
 _BACKSLASH = ord("\\")
@@ -152,7 +154,7 @@ def as_decimal(value: object, _: object = None) -> Decimal:
         number = Decimal(repr(value) if isinstance(value, float) else value)
     except (InvalidOperation, ValueError):
         raise ValueError(f"a decimal is wanted, not {shown(value)}") from None
-    if not number.is_finite() or not -TOO_LARGE < number < TOO_LARGE or _is_puffed(number, value):
+    if not number.is_finite() or not _TOO_SMALL < number < TOO_LARGE or _is_puffed(number, value):
         raise ValueError(f"a finite decimal of sane size is wanted, not {shown(value)}")
     return number
 
@@ -168,7 +170,7 @@ def is_sane(number: Decimal) -> bool:
     """Return whether a decimal is finite and short, however it was written."""
     return (
         number.is_finite()
-        and -TOO_LARGE < number < TOO_LARGE
+        and _TOO_SMALL < number < TOO_LARGE
         and number.adjusted() > -_MAX_EXPONENT
     )
 

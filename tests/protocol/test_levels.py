@@ -102,7 +102,9 @@ def test_a_long_text_is_not_remembered(remembered: dict[str, Decimal]) -> None:
 
 
 @FRAMES
-@pytest.mark.parametrize("bad", ["", "NaN", "inf", "1e100", "1e9999", "-1e-200", "x"])
+@pytest.mark.parametrize(
+    "bad", ["", "NaN", "inf", "1e100", "1e9999", "-1e200", "-1e-200", "0e99999999999999999999", "x"]
+)
 def test_what_is_no_number_is_told_whatever_was_before_it(
     frame_of: Callable[..., str], bad: str
 ) -> None:
@@ -117,6 +119,10 @@ def test_a_users_decimal_context_changes_nothing(frame_of: Callable[..., str]) -
         event = one(frame_of(("0.1234567", "123456.789"), ("0.617", "12")))
         assert isinstance(one(frame_of(("NaN", "1"))), DecodeFailure)
         assert isinstance(one(frame_of(("0.5", "Infinity"))), DecodeFailure)
+    with localcontext(Context(prec=1, Emax=50, traps=[])):
+        # A limit that this context rounded to infinity would let it pass, and remember it.
+        assert isinstance(one(frame_of(("-1e200", "1"))), DecodeFailure)
+    assert isinstance(one(frame_of(("-1e200", "1"))), DecodeFailure)
     assert [str(n) for pair in levels_of(event) for n in pair] == [
         "0.1234567", "123456.789", "0.617", "12",
     ]  # fmt: skip
