@@ -19,13 +19,7 @@ import msgspec
 from polymarket_ws.conversion import reason, structure
 from polymarket_ws.events.event import Event
 from polymarket_ws.events.lifecycle import DecodeFailure, UnknownEvent
-from polymarket_ws.spelling import (
-    FIRST_MILLISECOND,
-    TOO_LARGE,
-    is_sane,
-    may_be_signed,
-    parse_json,
-)
+from polymarket_ws.spelling import FIRST_MILLISECOND, are_sane, parse_json
 
 __all__ = ["Decoder", "Source", "Spelling", "Vocabulary"]
 
@@ -90,9 +84,7 @@ def _route(cls: type[Event], vocabulary: Vocabulary) -> _Route:
     decimals = vocabulary.decimals[cls]
 
     def complete(event: Any, raw: bytes) -> bool:
-        if may_be_signed(raw):
-            return all(number is None or is_sane(number) for number in decimals(event))
-        return all(number is None or number < TOO_LARGE for number in decimals(event))
+        return are_sane(decimals(event), raw)
 
     spelling = vocabulary.spellings.get(cls) or Spelling(fields={}, complete=complete)
     # What the wire does not have msgspec looks for on the new object, which costs an

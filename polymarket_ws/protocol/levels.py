@@ -26,7 +26,7 @@ from typing import Any, cast
 import msgspec
 
 from polymarket_ws.events.market import Book, Level, LevelChange, PriceChange
-from polymarket_ws.spelling import TOO_LARGE, is_sane, may_be_signed
+from polymarket_ws.spelling import TOO_LARGE, are_sane, is_sane, may_be_signed
 
 __all__ = ["SpelledChange", "SpelledLevel", "complete_book", "complete_change"]
 
@@ -36,7 +36,6 @@ _SHORT = 6
 
 #: Every price of the finest tick size near both ends, and two thousand others: 1 MB.
 _MOST_REMEMBERED = 4096
-
 
 #: Exact: what cannot be is refused, and so is ``1_0``; the tolerant way takes it. Nothing is left
 #: to a user's default context, and it takes 25 ns less than the class.
@@ -140,11 +139,10 @@ def complete_book(event: Any, raw: bytes) -> bool:
     """Give a ``Book`` its levels in the place of ``SpelledLevel``; see ``Spelling``."""
     _set_bids(event, _levels(event.bids))
     _set_asks(event, _levels(event.asks))
-    others = (event.tick_size, event.last_trade_price, event.min_order_size)
+    numbers = [event.tick_size, event.last_trade_price, event.min_order_size]
     if may_be_signed(raw):
-        sizes = [level.size for level in (*event.bids, *event.asks)]
-        return all(number is None or is_sane(number) for number in (*others, *sizes))
-    return all(number is None or number < TOO_LARGE for number in others)
+        numbers += [level.size for level in (*event.bids, *event.asks)]
+    return are_sane(numbers, raw)
 
 
 def _levels(spelled: Sequence[SpelledLevel]) -> tuple[Level, ...]:
